@@ -1,0 +1,238 @@
+"""Line chat: many peers in a room, on all transports at once."""
+
+from __future__ import annotations
+
+from typing import Final
+from unicodedata import normalize
+
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+
+from socklab import (
+    Factory,
+    Lines,
+    MemoryRooms,
+    MessageProtocol,
+    TooManyRooms,
+    checkFields,
+    printable,
+)
+
+LOBBY: Final = "lobby"
+
+
+class ChatProtocol(MessageProtocol):
+    """Relay each line to every other member of the room; a line that begins with `/` is a command."""
+
+    factory: ChatFactory
+    nick = ""
+    room = ""
+
+    def connectionMade(self) -> None:
+        """Greet, and let in."""
+        self.nick = self.factory.nameNewcomer(self)
+        if self.factory.greeting:
+            self.tell(self.factory.greeting)
+        self.enter(LOBBY)
+
+    def messageReceived(self, payload: bytes, isBinary: bool) -> None:
+        """Take a message as the line it is, or the lines it holds."""
+        text = payload.decode(self.transport.encoding, "replace")
+        lines = text.split("\n")
+        if len(lines) > 1 and not lines[-1]:
+            lines.pop()
+        for line in lines:
+            if not self.room:
+                return
+            self.lineReceived(line.removesuffix("\r"))
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Let out."""
+        self.exit()
+        self.factory.nicks.pop(folded(self.nick), None)
+
+    def lineReceived(self, line: str) -> None:
+        """Say it, or do it."""
+        if line.startswith("//"):
+            self.say(line[1:])
+        elif line.startswith("/"):
+            name, _, rest = line[1:].partition(" ")
+            command = COMMANDS.get(name)
+            if command is None:
+                self.tell(f"! there is no command /{name}: /help lists them")
+            else:
+                command(self, rest.strip())
+        else:
+            self.say(line)
+
+    def tell(self, text: str) -> None:
+        """Send this member lines of the server's own."""
+        for line in text.split("\n"):
+            self.transport.sendMessage(printable(line).encode(self.transport.encoding, "replace"), False)
+
+    def say(self, text: str) -> None:
+        """Relay what this member says."""
+        self.relay(self.factory.format.format(nick=self.nick, room=self.room, text=printable(text)))
+
+    def relay(self, line: str) -> None:
+        """Send a line of this member's to the room."""
+        without = None if self.factory.echo_self else self
+        self.factory.rooms.publish(self.room, line, without, keep=True)
+
+    def announce(self, line: str) -> None:
+        """Send the others in the room a notice."""
+        if self.factory.announce:
+            self.factory.rooms.publish(self.room, f"* {line}", self)
+
+    def enter(self, room: str) -> None:
+        """Go into a room, out of another."""
+        history = self.factory.rooms.join(room, self)
+        self.exit()
+        self.room = room
+        for line in history:
+            self.tell(line)
+        self.announce(f"{self.nick} has joined")
+
+    def exit(self) -> None:
+        """Go out of the room."""
+        if self.room:
+            self.announce(f"{self.nick} has left")
+            self.factory.rooms.leave(self.room, self)
+            self.room = ""
+
+    # Commands
+
+    def doNick(self, nick: str) -> None:
+        """/nick NAME: be called NAME."""
+        if fault := self.factory.faultOfName(nick):
+            self.tell(f"! {fault}")
+            return
+        nicks, old = self.factory.nicks, self.nick
+        if nicks.get(folded(nick), self) is not self:
+            self.tell(f"! somebody is called {nick} already")
+            return
+        del nicks[folded(old)]
+        nicks[folded(nick)] = self
+        self.nick = nick
+        self.tell(f"* you are {nick} now")
+        self.announce(f"{old} is {nick} now")
+
+    def doWho(self, _: str) -> None:
+        """/who: list who is in this room."""
+        members = self.factory.rooms.members(self.room)
+        names = (f"{each.nick} (you)" if each is self else each.nick for each in members)
+        self.tell(f"* in {self.room}: {', '.join(names)}")
+
+    def doMe(self, text: str) -> None:
+        """/me TEXT: say what you do."""
+        self.relay(f"* {self.nick} {printable(text)}")
+
+    def doJoin(self, room: str) -> None:
+        """/join ROOM: go to another room."""
+        if fault := self.factory.faultOfName(room):
+            self.tell(f"! {fault}")
+            return
+        if room == self.room:
+            self.tell(f"! you are in {room} already")
+            return
+        try:
+            self.enter(room)
+        except TooManyRooms as error:
+            self.tell(f"! {error}")
+        else:
+            self.tell(f"* you are in {room} now")
+
+    def doRooms(self, _: str) -> None:
+        """/rooms: list the rooms, and how many are in each."""
+        rooms = (f"{name} ({count})" for name, count in self.factory.rooms.counts())
+        self.tell(f"* rooms: {', '.join(rooms)}")
+
+    def doQuit(self, _: str) -> None:
+        """/quit: leave the chat."""
+        self.exit()
+        self.transport.loseConnection()
+
+    def doHelp(self, _: str) -> None:
+        """/help: list the commands."""
+        for command in COMMANDS.values():
+            self.tell(f"* {command.__doc__}")
+        self.tell("* //TEXT: say /TEXT")
+
+
+COMMANDS: Final = {
+    "nick": ChatProtocol.doNick,
+    "who": ChatProtocol.doWho,
+    "me": ChatProtocol.doMe,
+    "join": ChatProtocol.doJoin,
+    "rooms": ChatProtocol.doRooms,
+    "quit": ChatProtocol.doQuit,
+    "help": ChatProtocol.doHelp,
+}
+
+
+def folded(nick: str) -> str:
+    """Give what two names that look alike have in common."""
+    return normalize("NFC", nick).casefold()
+
+
+class ChatFactory(Factory):
+    """Chat by lines. One room spans TCP, UDP and WebSocket, and every encoding."""
+
+    protocol = ChatProtocol
+    framing = Lines
+
+    def __init__(
+        self,
+        greeting: str = "",
+        history: int = 0,
+        echo_self: bool = False,
+        format: str = "{nick}: {text}",
+        announce: bool = True,
+        max_nick: int = 32,
+        max_rooms: int = 1000,
+    ) -> None:
+        """@param greeting: text sent to each newcomer.
+        @param history: how many lines a newcomer is shown.
+        @param echo_self: whether a member gets its own lines too; a client that waits for an answer to each of
+            its lines needs that.
+        @param format: how a line is relayed; its fields are {nick}, {text} and {room}.
+        @param announce: whether joining, leaving and new names are told.
+        @param max_nick: the greatest length of a name, in characters.
+        @param max_rooms: how many rooms there may be.
+        @raise ValueError: an option makes no sense; the message begins with its name.
+        """
+        checkFields("format", format, {"nick", "text", "room"})
+        for name, value, least in (
+            ("history", history, 0),
+            ("max_nick", max_nick, 1),
+            ("max_rooms", max_rooms, 1),
+        ):
+            if value < least:
+                raise ValueError(f"{name}: expected an integer of at least {least}, got {value}")
+        self.greeting = greeting
+        self.echo_self = echo_self
+        self.format = format
+        self.announce = announce
+        self.max_nick = max_nick
+        self.rooms = MemoryRooms(max_rooms, history)
+        self.nicks: dict[str, ChatProtocol] = {}
+        self._count = 0
+
+    def nameNewcomer(self, member: ChatProtocol) -> str:
+        """Call a newcomer `user1`, `user2`, ...; a name that somebody took is passed over."""
+        while True:
+            self._count += 1
+            nick = f"user{self._count}"
+            if nick not in self.nicks:
+                self.nicks[nick] = member
+                return nick
+
+    def faultOfName(self, name: str) -> str | None:
+        """Say why nobody can be called so, nor a room."""
+        if not name:
+            return "say which NAME"
+        if len(name) > self.max_nick:
+            return f"a name has at most {self.max_nick} characters"
+        if not name[0].isalnum() or " " in name or not name.isprintable():
+            return "a name begins with a letter or digit, and has no spaces or controls"
+        return None

@@ -1,0 +1,53 @@
+"""socklab: a protocol server framework on Twisted, and a laboratory for sockets.
+
+Here are the names that an author of a protocol imports.
+"""
+
+from .framing import FRAMINGS, Framing, FramingError, Lines, Netstring, Raw
+from .http import HttpError, response
+from .message import (
+    Encoded,
+    Factory,
+    IMessageFactory,
+    IMessageTransport,
+    MessageProtocol,
+    Peer,
+    PeerError,
+    sendToAll,
+)
+from .request import Request, Until, readHttp
+from .rooms.memory import MemoryRooms, TooManyRooms
+from .template import Template, checkFields
+from .text import isPrintable, printable, quoted
+from .units import Seconds, Size
+
+__all__ = [
+    "FRAMINGS",
+    "Encoded",
+    "Factory",
+    "Framing",
+    "FramingError",
+    "HttpError",
+    "IMessageFactory",
+    "IMessageTransport",
+    "Lines",
+    "MemoryRooms",
+    "MessageProtocol",
+    "Netstring",
+    "Peer",
+    "PeerError",
+    "Raw",
+    "Request",
+    "Seconds",
+    "Size",
+    "Template",
+    "TooManyRooms",
+    "Until",
+    "checkFields",
+    "isPrintable",
+    "printable",
+    "quoted",
+    "readHttp",
+    "response",
+    "sendToAll",
+]

@@ -1,0 +1,253 @@
+"""A config file, checked whole: frozen records, or every mistake at once."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from twisted.internet.protocol import Factory
+
+from ..framing import FRAMINGS, Framing, Raw
+from ..limits import Limits
+from ..message import speaksMessages
+from ..transports.listen import Listen, parseListen
+from .errors import ConfigError, Mistake, mistakes, place
+from .factories import NoProtocol, build, find
+from .schema import FileTable, ListenTable, ServerTable, ServiceTable, WebSocketTable
+
+__all__ = ["Config", "ConfigError", "Listener", "Service", "loadConfig", "loadLab"]
+
+
+@dataclass(frozen=True)
+class Listener:
+    """One entry of `listen`."""
+
+    listen: Listen
+    framing: Callable[[], Framing] | None
+    """Gives each connection its framing; None means raw."""
+    lines: bool
+    """Whether the messages are lines."""
+    encoding: str
+    optional: bool
+
+
+@dataclass(frozen=True)
+class Service:
+    """One `[[service]]`."""
+
+    name: str
+    factory: Any
+    """A Factory; or, for a datagram protocol, what makes one."""
+    listeners: tuple[Listener, ...]
+    limits: Limits
+    websocket: WebSocketTable
+
+
+@dataclass(frozen=True)
+class Config:
+    """A whole file."""
+
+    server: ServerTable
+    services: tuple[Service, ...]
+
+
+def loadConfig(path: Path) -> Config:
+    """Read a config file and check it; nothing is opened.
+
+    @raise ConfigError: with every mistake in it.
+    """
+    try:
+        # Windows editors put a BOM before UTF-8.
+        text = path.read_bytes().decode("utf-8-sig")
+        raw = tomllib.loads(text)
+    except OSError as error:
+        raise ConfigError([f"{path}: {(error.strerror or str(error)).lower()}"]) from None
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ConfigError([f"{path}: line {line}: expected UTF-8"]) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([f"{path}: {error}"]) from None
+    return _check(raw, path)
+
+
+def loadLab() -> Config:
+    """Give the built-in lab."""
+    with as_file(files("socklab") / "configs" / "lab.toml") as path:
+        return loadConfig(path)
+
+
+def _check(raw: dict[str, Any], path: Path) -> Config:
+    folder = path.resolve().parent
+    found: list[Mistake] = []
+    table: FileTable | None = None
+    try:
+        table = FileTable.model_validate(raw)
+    except ValidationError as error:
+        found += mistakes(error, FileTable, raw)
+    # What the tables alone cannot tell is checked even where they are wrong, so that all is told at once.
+    services = raw.get("service")
+    drafts = [
+        _Draft(index, service, folder)
+        for index, service in enumerate(services if isinstance(services, list) else [])
+        if isinstance(service, dict)
+    ]
+    for draft in drafts:
+        found += draft.mistakes
+    found += _duplicates(drafts)
+    if found or table is None:
+        raise ConfigError(
+            [": ".join(filter(None, (str(path), place(loc, raw), what))) for loc, what in _tidy(found)]
+        )
+    return Config(
+        table.server,
+        tuple(draft.service(one) for draft, one in zip(drafts, table.service, strict=True)),
+    )
+
+
+def _tidy(found: list[Mistake]) -> list[Mistake]:
+    """Put mistakes in the order of the services, and leave out what another one already explains."""
+    own = ServiceTable.model_fields
+    tidied: dict[tuple[int | str, ...], str] = {}
+    moved = set()
+    for loc, what in found:
+        if len(loc) == 4 and loc[0] == "service" and loc[3] in own and what.startswith("unknown key"):
+            moved.add((*loc[:2], loc[3]))
+            what = f"this key belongs to the service: move it above [service.{loc[2]}]"
+        tidied.setdefault(loc, what)
+    for loc in moved:
+        tidied.pop(loc, None)
+    return sorted(
+        (Mistake(loc, what) for loc, what in tidied.items()),
+        key=lambda each: [step if isinstance(step, int) else -1 for step in each.loc[1:2]],
+    )
+
+
+class _Draft:
+    """A service as it stands in the file, with what is wrong beyond the shape of its tables."""
+
+    def __init__(self, index: int, raw: dict[str, Any], folder: Path) -> None:
+        self.index = index
+        self.raw = raw
+        self.mistakes: list[Mistake] = []
+        self.listens: list[Listen | None] = []
+        self.factory: Any = None
+        self._isDatagram = False
+        self._loadFactory(folder)
+        entries = raw.get("listen")
+        for number, entry in enumerate(entries if isinstance(entries, list) else []):
+            self.listens.append(self._parse(number, entry, folder))
+
+    @property
+    def name(self) -> str | None:
+        """The service's name, if it has a valid one."""
+        name = self.raw.get("name", self.raw.get("protocol"))
+        return name.rpartition(":")[2] if isinstance(name, str) and "name" not in self.raw else name
+
+    def _wrong(self, *loc: int | str, what: str) -> None:
+        self.mistakes.append(Mistake(("service", self.index, *loc), what))
+
+    def _loadFactory(self, folder: Path) -> None:
+        name, options = self.raw.get("protocol"), self.raw.get("options", {})
+        if not isinstance(name, str):
+            return
+        try:
+            found = find(name, folder)
+        except NoProtocol as error:
+            self._wrong("protocol", what=str(error))
+            return
+        if isinstance(options, dict):
+            self.factory, wrong = build(found, options, folder)
+            for loc, what in wrong:
+                self._wrong(*loc, what=what)
+        self._isDatagram = self.factory is not None and not hasattr(self.factory, "buildProtocol")
+        if self.factory is not None and "framing" in self.raw:
+            self._checkFraming("framing")
+
+    def _checkFraming(self, *loc: int | str) -> None:
+        if not speaksMessages(self.factory):
+            self._wrong(*loc, what="the protocol reads bytes, not messages: it needs no framing")
+        elif getattr(self.factory, "fixedFraming", False):
+            self._wrong(*loc, what="the protocol says itself where its messages end")
+
+    def _parse(self, number: int, entry: object, folder: Path) -> Listen | None:
+        text = entry.get("endpoint") if isinstance(entry, dict) else entry
+        loc: tuple[int | str, ...] = ("listen", number)
+        if isinstance(entry, dict):
+            if self.factory is not None and "framing" in entry:
+                self._checkFraming(*loc, "framing")
+            loc = (*loc, "endpoint")
+        if not isinstance(text, str):
+            return None
+        try:
+            listen = parseListen(text, folder)
+        except ValueError as error:
+            self._wrong(*loc, what=f'"{text}": {error}')
+            return None
+        if self.factory is not None and (fault := self._unfit(listen)):
+            self._wrong(*loc, what=f'"{text}": {fault}')
+        return listen
+
+    def _unfit(self, listen: Listen) -> str | None:
+        """Say why the protocol cannot be served there."""
+        if self._isDatagram:
+            return None if listen.kind == "udp" else "the protocol is one for datagrams: listen on udp:"
+        if listen.kind == "udp" and not speaksMessages(self.factory):
+            return "the protocol needs a stream: it cannot be served over datagrams"
+        served = getattr(self.factory, "transports", (listen.kind,))
+        if listen.kind not in served:
+            return f"with these options the protocol is served over {', '.join(sorted(served))} only"
+        return None
+
+    def service(self, table: ServiceTable) -> Service:
+        """Give the record, when nothing is wrong."""
+        listeners = []
+        for listen, entry in zip(self.listens, table.listen, strict=True):
+            assert listen is not None
+            own = entry if isinstance(entry, ListenTable) else ListenTable(endpoint=entry)
+            listeners.append(self._listener(listen, own, table))
+        name = table.name or self.name
+        assert name is not None
+        return Service(name, self.factory, tuple(listeners), table.limits, table.websocket)
+
+    def _listener(self, listen: Listen, own: ListenTable, table: ServiceTable) -> Listener:
+        name = own.framing or table.framing
+        make = FRAMINGS[name] if name else getattr(self.factory, "framing", Raw)
+        key: str = "" if name else getattr(self.factory, "framingLimit", "")
+        key = key or getattr(make, "limit", "message")
+        framing = None if make is Raw else partial(make, getattr(table.limits, key))
+        return Listener(listen, framing, key == "line", own.encoding or table.encoding, own.optional)
+
+
+def _duplicates(drafts: list[_Draft]) -> Iterator[Mistake]:
+    """Find names and addresses that stand twice."""
+    names: dict[str, int] = {}
+    addresses: list[tuple[Listen, str]] = []
+    for draft in drafts:
+        name = draft.name
+        if isinstance(name, str):
+            first = names.setdefault(name, draft.index)
+            if first != draft.index:
+                key = "name" if "name" in draft.raw else "protocol"
+                what = f'service[{first + 1}] is called "{name}" already: give this one another name'
+                yield Mistake(("service", draft.index, key), what)
+        for number, listen in enumerate(draft.listens):
+            if listen is None:
+                continue
+            where = f"service[{draft.index + 1}] listen[{number + 1}]"
+            for other, there in addresses:
+                if listen.conflicts(other):
+                    what = f'"{listen.text}": {there} has this address already'
+                    yield Mistake(("service", draft.index, "listen", number), what)
+                    break
+            addresses.append((listen, where))
+
+
+def factoryOf(service: Service) -> Factory | None:
+    """Give the Factory that starts and stops with a service; a datagram protocol has none."""
+    return service.factory if hasattr(service.factory, "buildProtocol") else None

@@ -1,0 +1,107 @@
+"""The tables of a config file and their keys."""
+
+from __future__ import annotations
+
+import codecs
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
+
+from ..limits import Limits
+from ..units import Expected, Seconds
+
+FramingName = Literal["raw", "lines", "netstring", "int8", "int16", "int32"]
+
+_ASCII: Final = "".join(map(chr, range(128)))
+
+
+def _encoding(name: str) -> str:
+    # Lines are cut at the byte 0x0A and commands begin with the byte of "/": in UTF-16 they would not be there.
+    if _ASCII.encode(name) != _ASCII.encode("ascii"):
+        raise ValueError(name)
+    return codecs.lookup(name).name
+
+
+def _checkEncoding(name: str) -> str:
+    try:
+        return _encoding(name)
+    except LookupError:
+        raise ValueError(name) from None
+
+
+Encoding = Annotated[
+    str,
+    AfterValidator(_checkEncoding),
+    Expected("an encoding that holds ASCII, such as utf-8, cp949, euc-kr or latin-1"),
+]
+
+
+class Table(BaseModel):
+    """A table in which every key is known."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+
+class ServerTable(Table):
+    """`[server]`: the process."""
+
+    shutdown_timeout: Seconds = 20.0
+    """Seconds for connections to take what is owed to them when the server stops, or closes one."""
+    trace: Literal["off", "text", "hex"] = "off"
+    """Whether every message, in both directions, goes to the log."""
+
+
+class WebSocketTable(Table):
+    """`[service.websocket]`."""
+
+    deflate: bool = False
+    """Whether to compress, with clients that offer permessage-deflate."""
+
+
+class ListenTable(Table):
+    """An entry of `listen` with settings of its own."""
+
+    endpoint: Annotated[str, Expected('an endpoint, such as "tcp:3000"')]
+    framing: FramingName | None = None
+    encoding: Encoding | None = None
+    optional: bool = False
+    """Whether to do without it where the machine lacks its address."""
+
+
+def _shape(value: object) -> str:
+    return "table" if isinstance(value, dict) else "text"
+
+
+Listening = Annotated[
+    Annotated[str, Tag("text")] | Annotated[ListenTable, Tag("table")],
+    Discriminator(_shape),
+    Expected('an endpoint, such as "tcp:3000", or a table with one'),
+]
+
+
+class ServiceTable(Table):
+    """`[[service]]`: one protocol, and where it is served."""
+
+    name: Annotated[str | None, Field(min_length=1), Expected("a name")] = None
+    protocol: Annotated[str, Expected('a protocol, such as "echo" or "package.module:Name"')]
+    listen: Annotated[
+        tuple[Listening, ...],
+        Field(min_length=1, strict=False),
+        Expected('a list of endpoints, such as ["tcp:3000"]'),
+    ]
+    framing: FramingName | None = None
+    encoding: Encoding = "utf-8"
+    options: Annotated[dict[str, Any], Expected("a table")] = {}
+    limits: Limits = Limits()
+    websocket: WebSocketTable = WebSocketTable()
+
+
+class FileTable(Table):
+    """The whole file."""
+
+    server: ServerTable = ServerTable()
+    service: Annotated[
+        tuple[ServiceTable, ...],
+        Field(min_length=1, strict=False),
+        Expected("at least one [[service]]"),
+    ]

@@ -1,0 +1,247 @@
+"""Bytes of a stream to messages and back, without any I/O.
+
+A `Framing` is fed what was read, in whatever pieces it came, and gives whole messages; `frame` is its inverse:
+what `frame(payload)` gave, fed in any pieces, gives exactly `[payload]`, or `frame` had refused the payload.
+Each connection has a framing of its own.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import ClassVar, Final
+
+MESSAGE: Final = 1024 * 1024
+LINE: Final = 64 * 1024
+
+
+class FramingError(Exception):
+    """These bytes are not a message of this framing, or this message cannot be framed."""
+
+
+class TooLong(FramingError):
+    """The peer's message is longer than is allowed; what follows it cannot be trusted to begin a message."""
+
+
+class Framing(ABC):
+    """How messages stand in a stream."""
+
+    limit: ClassVar[str] = "message"
+    """The key of `[service.limits]` that bounds a message of this framing."""
+
+    def __init__(self, maxLength: int = MESSAGE) -> None:
+        """@param maxLength: the greatest length of a message that is accepted, in bytes."""
+        self.maxLength = maxLength
+
+    @abstractmethod
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Take what was read, and give the messages that it completes.
+
+        The iterator must be used up before the next call, or this framing no longer be used.
+
+        @raise FramingError: when the messages before the fault have been given.
+        """
+
+    @abstractmethod
+    def frame(self, payload: bytes) -> bytes:
+        """Give the bytes that carry one message.
+
+        @raise FramingError: when this framing cannot carry this payload.
+        """
+
+    def finish(self) -> Iterator[bytes]:
+        """The stream has ended: give the messages that this completes.
+
+        @raise FramingError: when it ended within a message.
+        """
+        return iter(())
+
+
+class Raw(Framing):
+    """Whatever a read brings is a message: the bytes are exact, where they are cut means nothing."""
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Give it on."""
+        return iter((data,))
+
+    def frame(self, payload: bytes) -> bytes:
+        """Give it back."""
+        return payload
+
+
+class Lines(Framing):
+    """A message is a line, without its end: LF or CRLF in, LF out. The last line may lack its end."""
+
+    limit = "line"
+
+    def __init__(self, maxLength: int = LINE) -> None:
+        """@param maxLength: the greatest length of a line without its end, in bytes."""
+        super().__init__(maxLength)
+        # Pieces of an unfinished line are kept apart: joining them at every read would be quadratic.
+        self._pieces: list[bytes] = []
+        self._length = 0
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Give each line that is now complete."""
+        end = data.find(b"\n")
+        if end < 0:
+            self._keep(data)
+            return
+        first = b"".join((*self._pieces, data[:end]))
+        self._pieces.clear()
+        self._length = 0
+        yield self._line(first)
+        *lines, rest = data[end + 1 :].split(b"\n")
+        for line in lines:
+            yield self._line(line)
+        if rest:
+            self._keep(rest)
+
+    def _keep(self, piece: bytes) -> None:
+        self._pieces.append(piece)
+        self._length += len(piece)
+        # One more than allowed may be the CR of an end that is still to come.
+        if self._length > self.maxLength + 1 or (self._length > self.maxLength and not piece.endswith(b"\r")):
+            self._tooLong()
+        if len(self._pieces) > 512:
+            # A piece costs more memory than the byte it may hold.
+            self._pieces = [b"".join(self._pieces)]
+
+    def _line(self, line: bytes) -> bytes:
+        if line.endswith(b"\r"):
+            line = line[:-1]
+        if len(line) > self.maxLength:
+            self._tooLong()
+        return line
+
+    def _tooLong(self) -> None:
+        self._pieces.clear()
+        self._length = 0
+        raise TooLong(f"a line of more than {self.maxLength} bytes")
+
+    def frame(self, payload: bytes) -> bytes:
+        """Give the line and LF."""
+        if b"\n" in payload or payload.endswith(b"\r"):
+            raise FramingError("a line cannot hold LF or end in CR")
+        return payload + b"\n"
+
+    def finish(self) -> Iterator[bytes]:
+        """Give the last line, if it had no end."""
+        if self._pieces:
+            last = b"".join(self._pieces)
+            self._pieces.clear()
+            self._length = 0
+            yield self._line(last)
+
+
+class _Counted(Framing):
+    """A message stands behind its length."""
+
+    def __init__(self, maxLength: int = MESSAGE) -> None:
+        super().__init__(maxLength)
+        self._buffer = bytearray()
+
+    @abstractmethod
+    def _head(self) -> tuple[int, int] | None:
+        """Give the lengths of what stands before the payload and of the payload; None while they are unknown."""
+
+    _trailer: ClassVar[bytes] = b""
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Give each message that is now complete."""
+        self._buffer += data
+        while (head := self._head()) is not None:
+            before, length = head
+            if length > self.maxLength:
+                self._buffer.clear()
+                raise TooLong(f"a message of {length} bytes, where {self.maxLength} are allowed")
+            end = before + length
+            if len(self._buffer) < end + len(self._trailer):
+                return
+            payload = bytes(memoryview(self._buffer)[before:end])
+            trailer = self._buffer[end : end + len(self._trailer)]
+            if trailer != self._trailer:
+                self._buffer.clear()
+                raise FramingError(f"expected {self._trailer!r} after the message, got {bytes(trailer)!r}")
+            # Deleting from the front of a bytearray moves no bytes.
+            del self._buffer[: end + len(self._trailer)]
+            yield payload
+
+    def finish(self) -> Iterator[bytes]:
+        """Refuse what is unfinished."""
+        if self._buffer:
+            self._buffer.clear()
+            raise FramingError("the stream ended within a message")
+        return iter(())
+
+
+class Netstring(_Counted):
+    """A message is `LENGTH:BYTES,` (https://cr.yp.to/proto/netstrings.txt)."""
+
+    _trailer = b","
+    _pattern = re.compile(rb"(0|[1-9][0-9]{0,11}):")
+    _begun = re.compile(rb"(0|[1-9][0-9]{0,11})?\Z")
+
+    def _head(self) -> tuple[int, int] | None:
+        if match := self._pattern.match(self._buffer):
+            return match.end(), int(match[1])
+        if self._begun.match(self._buffer):
+            return None
+        begin = bytes(self._buffer[:20])
+        self._buffer.clear()
+        raise FramingError(f"expected the length of a netstring, got {begin!r}")
+
+    def frame(self, payload: bytes) -> bytes:
+        """Give the netstring."""
+        return b"%d:%b," % (len(payload), payload)
+
+
+class _Int(_Counted):
+    """A message stands behind its length as an unsigned integer in network byte order."""
+
+    _length: ClassVar[struct.Struct]
+
+    def _head(self) -> tuple[int, int] | None:
+        if len(self._buffer) < self._length.size:
+            return None
+        return self._length.size, self._length.unpack_from(self._buffer)[0]
+
+    def frame(self, payload: bytes) -> bytes:
+        """Give the length and the payload."""
+        try:
+            return self._length.pack(len(payload)) + payload
+        except struct.error:
+            raise FramingError(
+                f"a message of {len(payload)} bytes does not fit a length of {self._length.size} bytes"
+            ) from None
+
+
+class Int8(_Int):
+    """A message of at most 255 bytes stands behind a length of one byte."""
+
+    _length = struct.Struct("!B")
+
+
+class Int16(_Int):
+    """A message of at most 65,535 bytes stands behind a length of two bytes."""
+
+    _length = struct.Struct("!H")
+
+
+class Int32(_Int):
+    """A message stands behind a length of four bytes."""
+
+    _length = struct.Struct("!I")
+
+
+FRAMINGS: Final[dict[str, type[Framing]]] = {
+    "raw": Raw,
+    "lines": Lines,
+    "netstring": Netstring,
+    "int8": Int8,
+    "int16": Int16,
+    "int32": Int32,
+}
+"""The framings that a config file can name."""

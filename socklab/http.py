@@ -1,0 +1,75 @@
+"""As much HTTP/1.1 as a socket server needs: one response, and the head of one request. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from email.utils import formatdate
+from http import HTTPStatus
+
+HEAD_END = b"\r\n\r\n"
+
+
+class HttpError(Exception):
+    """A request that is answered with an error status."""
+
+    def __init__(self, status: int, why: str) -> None:
+        super().__init__(why)
+        self.status = status
+
+
+def response(
+    status: int,
+    body: bytes,
+    headers: Sequence[tuple[str, str]] = (),
+    withBody: bool = True,
+) -> bytes:
+    """Give a whole response of type text/plain, after which the connection closes (RFC 9112).
+
+    @param headers: more of them; a `Connection` among them replaces ours.
+    @param withBody: False for the answer to HEAD, which says how long the body would be (RFC 9110, 9.3.2).
+    """
+    phrase = HTTPStatus(status).phrase
+    lines = [
+        f"HTTP/1.1 {status} {phrase}",
+        f"Date: {formatdate(usegmt=True)}",
+        "Content-Type: text/plain; charset=utf-8",
+        "X-Content-Type-Options: nosniff",
+        f"Content-Length: {len(body)}",
+        *(f"{name}: {value}" for name, value in headers),
+    ]
+    if not any(name.lower() == "connection" for name, _ in headers):
+        lines.append("Connection: close")
+    head = "\r\n".join(lines).encode("ascii") + HEAD_END
+    return head + body if withBody else head
+
+
+def parseHead(head: bytes) -> tuple[str, int]:
+    """Give a request's method and the length of its body in bytes (RFC 9112, 3 and 6).
+
+    @param head: all before the body, with the empty line.
+    @raise HttpError: 400 for no request at all, 411 for a body whose length is not said beforehand, 505 for
+        another version.
+    """
+    requestLine, *fields = head.removesuffix(HEAD_END).split(b"\r\n")
+    parts = requestLine.split(b" ")
+    if len(parts) != 3 or not parts[0].isalpha() or not parts[2].startswith(b"HTTP/"):
+        raise HttpError(400, "this is no HTTP request")
+    if not parts[2].startswith(b"HTTP/1."):
+        raise HttpError(505, "only HTTP/1.0 and HTTP/1.1 are spoken here")
+    lengths: set[bytes] = set()
+    for line in fields:
+        name, colon, value = line.partition(b":")
+        # RFC 9112, 5.1: space before the colon is how requests are smuggled.
+        if not colon or not name or name != name.strip():
+            raise HttpError(400, "a header line is malformed")
+        match name.lower():
+            case b"transfer-encoding":
+                raise HttpError(411, "say the length of the body: Transfer-Encoding is not spoken here")
+            case b"content-length":
+                lengths.update(each.strip() for each in value.split(b","))
+    if not lengths:
+        return parts[0].decode("ascii"), 0
+    length = lengths.pop()
+    if lengths or not length.isdigit() or len(length) > 18:
+        raise HttpError(400, "Content-Length is malformed")
+    return parts[0].decode("ascii"), int(length)

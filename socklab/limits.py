@@ -1,0 +1,47 @@
+"""The limits of a service: each one's name, unit, default and consequence stand here, and nowhere else."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from .framing import LINE, MESSAGE
+from .units import PositiveSeconds, Seconds, Size
+
+BACKLOG: Final = 1024
+"""Connections that the system accepts before we do; Twisted's own 50 refuses bursts."""
+
+
+class Limits(BaseModel):
+    """`[service.limits]`: what one peer may take."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+    message: Annotated[Size, Field(description="the greatest length of a message")] = MESSAGE
+    """Bytes. Over it: WebSocket close code 1009; a stream is closed, with a log line. WebSocket counts what a
+    message inflates to."""
+    line: Annotated[Size, Field(description="the greatest length of a line")] = LINE
+    """Bytes, without the line's end. Over it the stream is closed, with a log line."""
+    pending: Annotated[Size, Field(description="output kept for one peer")] = 1024 * 1024
+    """Bytes beyond the kernel's buffers. A peer for which more is waiting when the next message is sent is cut."""
+    handshake_timeout: Annotated[Seconds, Field(description="for the TLS and WebSocket handshakes")] = 5.0
+    """Seconds from the connection until the handshake is done; then the peer is cut. 0: never."""
+    handshake_bytes: Annotated[Size, Field(description="the head of the WebSocket handshake")] = 64 * 1024
+    """Bytes. Over it the client gets HTTP 431."""
+    fragments: Annotated[int, Field(ge=1, description="frames of one WebSocket message")] = 4096
+    """Over it: close code 1008."""
+    ping_interval: Annotated[Seconds, Field(description="between WebSocket pings")] = 25.0
+    """Seconds. 0: none are sent."""
+    ping_timeout: Annotated[PositiveSeconds, Field(description="for the answer to a ping")] = 20.0
+    """Seconds. A peer from which nothing came by then is cut."""
+    keepalive: Annotated[Seconds, Field(description="silence before TCP asks whether the peer is there")] = 30.0
+    """Seconds; asked three times, 10 s apart, before the connection is lost. 0: never asked."""
+    udp_peers: Annotated[int, Field(ge=1, description="datagram peers remembered per listener")] = 1024
+    """A datagram of one more is dropped and counted."""
+    udp_idle: Annotated[PositiveSeconds, Field(description="silence until a datagram peer is forgotten")] = 60.0
+    """Seconds."""
+    udp_amplification: Annotated[float, Field(ge=0, description="an answer to an unproved address")] = 1.0
+    """Times the length of the request. A longer answer is dropped and counted."""
+    udp_rate: Annotated[float | None, Field(gt=0, description="answers to one datagram peer")] = None
+    """Per second. One more is dropped and counted. By default none on loopback, 1000 elsewhere."""

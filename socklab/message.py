@@ -1,0 +1,198 @@
+"""The seam between what is spoken and how it travels: the message.
+
+A protocol says what is spoken, a transport says how bytes travel, and they meet here: authors write a
+`MessageProtocol`, and the adapters in `socklab.transports` give each one an `IMessageTransport`. The precedent
+in Twisted is the box receiver of `twisted.protocols.amp`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+from typing import Protocol as TypingProtocol
+
+from twisted.internet import protocol as twisted_protocol
+from twisted.internet.interfaces import IAddress, IProtocolFactory, IReactorTime
+from twisted.internet.protocol import BaseProtocol, connectionDone
+from twisted.python.failure import Failure
+from zope.interface import Attribute, Interface
+
+from .framing import Framing, Raw
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """What is known of the other side of one conversation."""
+
+    address: IAddress
+    kind: str
+    """The transport: `tcp`, `tls`, `unix`, `udp` or `websocket`."""
+    host: str = ""
+    """The IP address; empty for a Unix socket."""
+    port: int = 0
+    path: str = ""
+    """WebSocket: the path that was asked for."""
+    origin: str | None = None
+    """WebSocket: the Origin header; None when there was none (programs send none, pages always do)."""
+    subprotocol: str | None = None
+    """WebSocket: the subprotocol agreed on."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """WebSocket: the headers of the opening handshake, names in lower case."""
+
+    def __str__(self) -> str:
+        if not self.host:
+            return "unix"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class PeerError(Exception):
+    """Raised by a protocol that a peer has talked nonsense to: one log line without a traceback, and the end."""
+
+
+class Encoded(NamedTuple):
+    """A message as it stands on the wire of one format, and what it says."""
+
+    wire: bytes
+    payload: bytes
+    isBinary: bool
+
+
+class IMessageTransport(Interface):
+    """How messages reach one peer; what a `MessageProtocol` finds as `self.transport`."""
+
+    peer: Peer = Attribute("What is known of the other side: a `Peer`.")
+    clock: IReactorTime = Attribute("The clock for timers: the reactor's, or a test's.")
+    encoding: str = Attribute("The encoding of the peer's text, e.g. `utf-8`, `cp949`.")
+    wireFormat: Hashable = Attribute(
+        "Two transports of equal wire formats put the same message on the wire as the same bytes, and have the "
+        "same `encoding`: what `encode` gave one of them, `sendEncoded` of the other takes."
+    )
+
+    def sendMessage(payload: bytes, isBinary: bool) -> None:
+        """Send one message.
+
+        After the conversation has ended this does nothing, as `ITransport.write` does.
+
+        @param isBinary: on WebSocket, whether it travels as a binary or as a text message (text must be UTF-8);
+            streams and UDP know no kinds.
+        @raise socklab.framing.FramingError: the listener's framing cannot carry this payload.
+        """
+
+    def encode(payload: bytes, isBinary: bool) -> Encoded:
+        """Give the message as `sendMessage` would put it on the wire, for `sendEncoded` of many.
+
+        @raise socklab.framing.FramingError: as `sendMessage`.
+        """
+
+    def sendEncoded(message: Encoded) -> None:
+        """Send what `encode` of a transport of the same `wireFormat` gave."""
+
+    def loseConnection() -> None:
+        """Send all that is owed, then close. Nothing more is received."""
+
+    def abortConnection() -> None:
+        """Close at once; what is still owed is lost."""
+
+    def getPeer() -> IAddress:
+        """Give the address of the other side."""
+
+    def getHost() -> IAddress:
+        """Give the address of this side."""
+
+    def pauseProducing() -> None:
+        """Receive nothing until `resumeProducing` (`IPushProducer`): the peer is held back, on UDP unheard."""
+
+    def resumeProducing() -> None:
+        """Receive again."""
+
+    def registerProducer(producer: object, streaming: bool) -> None:
+        """Have `producer` paused while the peer reads more slowly than it is written to (`IConsumer`)."""
+
+    def unregisterProducer() -> None:
+        """Stop telling the producer."""
+
+
+class IMessageFactory(IProtocolFactory):
+    """A Factory whose protocols speak messages.
+
+    A Factory whose `protocol` attribute is a `MessageProtocol` needs not declare this.
+    """
+
+
+class MessageProtocol(BaseProtocol):
+    """What is spoken with one peer: to messages what `twisted.internet.protocol.Protocol` is to bytes."""
+
+    transport: IMessageTransport  # type: ignore[assignment]
+    factory: twisted_protocol.Factory | None = None
+
+    def messageReceived(self, payload: bytes, isBinary: bool) -> None:
+        """Override this: one whole message has come.
+
+        An exception that leaves it ends this conversation and is logged; others are unaffected. A `PeerError`
+        says that the peer is at fault.
+
+        @param isBinary: whether a WebSocket peer sent it as binary; always True from streams and UDP, which
+            know no kinds.
+        """
+
+    def readConnectionLost(self) -> None:
+        """The peer will send nothing more, and may still be reading: by default, send what is owed and close."""
+        self.transport.loseConnection()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The conversation has ended; `reason` is as for `Protocol.connectionLost`."""
+
+
+class Factory(twisted_protocol.Factory):
+    """Builds a protocol for each peer of a service, and keeps what they share.
+
+    The names here may also stand on any other Factory; what is absent there has the default shown here.
+    """
+
+    protocol: Any = None
+    """A `MessageProtocol` class, called for each peer."""
+    noisy = False
+
+    framing: Callable[[int], Framing] = Raw
+    """The framing on streams, unless the config names one; called with the limit of a message, in bytes."""
+    framingLimit: str = ""
+    """The key of `[service.limits]` that bounds a message; by default the framing's own."""
+    fixedFraming: bool = False
+    """Whether the config may name none."""
+    keepsPeers: bool = True
+    """Whether a datagram peer is remembered between its datagrams. Without that the protocol is built anew for
+    each, and may answer peers that have not proved their address: once, and no longer than they asked."""
+    transports: frozenset[str] = frozenset({"stream", "udp", "websocket"})
+    """Where this can be served."""
+    subprotocols: tuple[str, ...] = ()
+    """The WebSocket subprotocols to agree to (RFC 6455, 1.9)."""
+
+
+class FactoryLike(TypingProtocol):
+    """What a listener needs of a Factory."""
+
+    def buildProtocol(self, addr: IAddress | None) -> BaseProtocol | None: ...
+
+
+def speaksMessages(factory: object) -> bool:
+    """Tell whether a Factory's protocols speak messages; known before any port opens."""
+    if IMessageFactory.providedBy(factory):
+        return True
+    protocol = getattr(factory, "protocol", None)
+    return isinstance(protocol, type) and issubclass(protocol, MessageProtocol)
+
+
+def sendToAll(transports: Iterable[IMessageTransport], text: str) -> None:
+    """Send one text message to many peers, encoding it once for each wire format.
+
+    What a peer's encoding lacks becomes `?`.
+    """
+    encoded: dict[Hashable, Encoded] = {}
+    for transport in transports:
+        wireFormat = transport.wireFormat
+        message = encoded.get(wireFormat)
+        if message is None:
+            message = transport.encode(text.encode(transport.encoding, "replace"), False)
+            encoded[wireFormat] = message
+        transport.sendEncoded(message)

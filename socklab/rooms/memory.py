@@ -1,0 +1,78 @@
+"""Rooms in the memory of one process."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Protocol
+
+from ..message import IMessageTransport, sendToAll
+
+
+class Member(Protocol):
+    """Somebody in a room."""
+
+    nick: str
+    transport: IMessageTransport
+
+
+class TooManyRooms(Exception):
+    """There are as many rooms as there may be."""
+
+
+class _Room:
+    def __init__(self, history: int) -> None:
+        # In the order in which they came.
+        self.members: dict[Member, None] = {}
+        self.history: deque[str] = deque(maxlen=history)
+
+
+class MemoryRooms:
+    """Rooms that exist while somebody is in them; a room that empties takes its history along."""
+
+    def __init__(self, maxRooms: int, history: int) -> None:
+        """@param history: how many lines a room remembers."""
+        self._maxRooms = maxRooms
+        self._history = history
+        self._rooms: dict[str, _Room] = {}
+
+    def join(self, name: str, member: Member) -> list[str]:
+        """Let a member in, and give the lines that the room remembers.
+
+        @raise TooManyRooms: the room would be one more than `maxRooms`.
+        """
+        room = self._rooms.get(name)
+        if room is None:
+            if len(self._rooms) >= self._maxRooms:
+                raise TooManyRooms(f"there are {self._maxRooms} rooms already")
+            room = self._rooms[name] = _Room(self._history)
+        room.members[member] = None
+        return [*room.history]
+
+    def leave(self, name: str, member: Member) -> None:
+        """Let a member out."""
+        room = self._rooms[name]
+        del room.members[member]
+        if not room.members:
+            del self._rooms[name]
+
+    def publish(self, name: str, line: str, without: Member | None = None, keep: bool = False) -> None:
+        """Send a line to all members, in the order of calls the same to each.
+
+        @param without: who does not get it.
+        @param keep: whether newcomers will be shown it.
+        """
+        room = self._rooms.get(name)
+        if room is None:
+            return
+        if keep:
+            room.history.append(line)
+        # A list: sending may end a member's conversation.
+        sendToAll([each.transport for each in room.members if each is not without], line)
+
+    def members(self, name: str) -> list[Member]:
+        """Give those in a room, in the order in which they came."""
+        return [*self._rooms[name].members]
+
+    def counts(self) -> list[tuple[str, int]]:
+        """Give each room's name and how many are in it, by name."""
+        return sorted((name, len(room.members)) for name, room in self._rooms.items())

@@ -1,0 +1,221 @@
+"""What every transport's adapter shares: the listener it serves, and one peer's protocol with its guards."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol as TypingProtocol
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionAborted, ConnectionDone
+from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
+
+from ..events import Closed, Cut, Events, Failed, MessageReceived, Opened
+from ..framing import Framing
+from ..limits import Limits
+from ..message import FactoryLike, IMessageTransport, MessageProtocol, Peer, PeerError
+
+
+class Leaver(TypingProtocol):
+    """An open connection, as shutdown sees it."""
+
+    def goAway(self) -> None:
+        """Tell the peer in its transport's own way, send what is owed, and close."""
+
+    def abort(self) -> None:
+        """Close at once."""
+
+
+class OpenConnections:
+    """The connections of a service that are open."""
+
+    def __init__(self) -> None:
+        self._open: set[Leaver] = set()
+        self._waiting: list[Deferred[None]] = []
+
+    def add(self, connection: Leaver) -> None:
+        """A connection was made."""
+        self._open.add(connection)
+
+    def discard(self, connection: Leaver) -> None:
+        """A connection is gone."""
+        self._open.discard(connection)
+        if not self._open:
+            waiting, self._waiting = self._waiting, []
+            for each in waiting:
+                each.callback(None)
+
+    def goAway(self) -> Deferred[None]:
+        """Ask all to leave; the Deferred fires when the last one has."""
+        done: Deferred[None] = Deferred()
+        self._waiting.append(done)
+        for connection in [*self._open]:
+            connection.goAway()
+        if not self._open and self._waiting:
+            self._waiting.remove(done)
+            done.callback(None)
+        return done
+
+    def abort(self) -> None:
+        """Close what is still open."""
+        for connection in [*self._open]:
+            connection.abort()
+
+
+@dataclass(frozen=True)
+class Serving:
+    """What the connections of one listener share."""
+
+    service: str
+    factory: FactoryLike
+    events: Events
+    clock: IReactorTime
+    limits: Limits = field(default_factory=Limits)
+    encoding: str = "utf-8"
+    framing: Callable[[], Framing] | None = None
+    """Gives each stream connection its framing; None means raw."""
+    closeTimeout: float = 20.0
+    """How long a closing connection may take to deliver what is owed and hear the peer's end, in seconds."""
+    lines: bool = False
+    """Whether the messages are lines (a datagram is then one line)."""
+    udpPorts: set[int] = field(default_factory=set)
+    """The datagram ports of this process: no two of them shall answer each other."""
+    connections: OpenConnections = field(default_factory=OpenConnections)
+
+
+class Conversation:
+    """One peer's protocol: called in order, its errors kept in, each event told."""
+
+    def __init__(
+        self,
+        serving: Serving,
+        transport: IMessageTransport,
+        peer: Peer,
+        onError: Callable[[bool], None],
+        told: bool = True,
+    ) -> None:
+        """@param onError: ends the connection after the protocol raised, in its transport's own way; its argument
+            says whether the peer was at fault.
+        @param told: whether the beginning and the end are events.
+        """
+        self._serving = serving
+        self._transport = transport
+        self._onError = onError
+        self._told = told
+        self._events = serving.events
+        self._closed: tuple[str, str] | None = None
+        self._held: deque[tuple[bytes, bool]] | None = None
+        self._inputEnded = False
+        self.peer = peer
+        self.protocol: MessageProtocol | None = None
+        self.listening = True
+        """Whether messages still reach the protocol."""
+
+    def begin(self) -> bool:
+        """Build the protocol and introduce the transport; False when the Factory refuses the peer or raised."""
+        serving = self._serving
+        try:
+            protocol = serving.factory.buildProtocol(self.peer.address)
+        except Exception:
+            self._failed()
+            return False
+        if protocol is None:
+            self.cut("refused by the protocol's factory")
+            return False
+        assert isinstance(protocol, MessageProtocol)
+        self.protocol = protocol
+        if self._told:
+            self._events.emit(Opened(serving.service, self.peer))
+        try:
+            protocol.makeConnection(self._transport)
+        except Exception:
+            self._failed()
+        return True
+
+    def received(self, payload: bytes, isBinary: bool) -> None:
+        """Hand a message to the protocol, or keep it while the protocol wants none."""
+        if not self.listening or self.protocol is None:
+            return
+        if self._held is not None:
+            self._held.append((payload, isBinary))
+            return
+        if self._events.traffic:
+            self._events.emit(MessageReceived(self._serving.service, self.peer, payload, isBinary))
+        try:
+            self.protocol.messageReceived(payload, isBinary)
+        except PeerError as error:
+            self.cut(str(error))
+            self._onError(True)
+        except Exception:
+            self._failed()
+
+    def inputEnded(self) -> None:
+        """The peer will send nothing more."""
+        self.closing("peer", "closed")
+        if self._held is not None:
+            self._inputEnded = True
+            return
+        if self.listening and self.protocol is not None:
+            try:
+                self.protocol.readConnectionLost()
+            except Exception:
+                self._failed()
+
+    def hold(self) -> None:
+        """Keep what comes from now on."""
+        if self._held is None:
+            self._held = deque()
+
+    def release(self) -> bool:
+        """Hand over what was kept; False when the protocol wanted no more half-way."""
+        held, self._held = self._held, None
+        while held:
+            self.received(*held.popleft())
+            if self._held is not None:
+                self._held.extend(held)
+                return False
+        if self._inputEnded:
+            self._inputEnded = False
+            self.inputEnded()
+        return True
+
+    def closing(self, by: str, reason: str) -> None:
+        """Remember who ended it, and how; the first word counts."""
+        if self._closed is None:
+            self._closed = by, reason
+
+    def cut(self, reason: str) -> None:
+        """The peer went too far: say so, and hear no more of it. The caller closes."""
+        if self._closed is None or self._closed[0] == "peer":
+            self._closed = "server", reason
+            self._events.emit(Cut(self._serving.service, self.peer, reason))
+        self.listening = False
+
+    def lost(self, reason: Failure) -> None:
+        """The connection is gone."""
+        self.listening = False
+        self._held = None
+        protocol, self.protocol = self.protocol, None
+        if protocol is None:
+            return
+        if reason.check(ConnectionDone):
+            self.closing("peer", "closed")
+        elif reason.check(ConnectionAborted):
+            self.closing("server", "aborted")
+        else:
+            self.closing("peer", "connection lost")
+        try:
+            protocol.connectionLost(reason)
+        except Exception:
+            self._events.emit(Failed(self._serving.service, self.peer, Failure()))
+        assert self._closed is not None
+        if self._told:
+            self._events.emit(Closed(self._serving.service, self.peer, *self._closed))
+
+    def _failed(self) -> None:
+        self.listening = False
+        self._closed = "server", "the protocol failed"
+        self._events.emit(Failed(self._serving.service, self.peer, Failure()))
+        self._onError(False)

@@ -1,0 +1,312 @@
+"""`listen` entries: Twisted's endpoint strings, and `ws:ENDPOINT` and `udp:PORT` beside them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, cast
+
+from twisted.internet.address import UNIXAddress
+from twisted.internet.endpoints import quoteStringArgument, serverFromString
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IAddress, IListeningPort, IReactorCore, IStreamServerEndpoint
+
+from ..limits import BACKLOG, Limits
+
+_PATHS = {
+    "ssl": {"privateKey", "certKey", "extraCertChain", "dhParameters"},
+    "unix": {"address"},
+    "tls": {"path"},
+}
+_POSITIONAL = {
+    "tcp": ("port",),
+    "ssl": ("port",),
+    "unix": ("address",),
+    "tls": ("path", "port"),
+    "udp": ("port",),
+}
+_KEYWORDS = {
+    "tcp": {"port", "interface", "backlog"},
+    "ssl": {"port", "interface", "backlog", *_PATHS["ssl"]},
+    "unix": {"address", "mode", "backlog", "lockfile"},
+    "udp": {"port", "interface"},
+}
+
+
+def _tokens(text: str) -> tuple[list[str], dict[str, str]]:
+    """Split `a:b:c=d`; a backslash takes the meaning from the character behind it."""
+    parts: list[list[str]] = [[""]]
+    escaped = False
+    for char in text:
+        if escaped:
+            parts[-1][-1] += char
+            escaped = False
+        elif char == "\\":
+            escaped = True
+        elif char == ":":
+            parts.append([""])
+        elif char == "=" and len(parts[-1]) == 1:
+            parts[-1].append("")
+        else:
+            parts[-1][-1] += char
+    if escaped:
+        raise ValueError("it ends in a backslash")
+    return [part[0] for part in parts if len(part) == 1], {p[0]: p[1] for p in parts if len(p) == 2}
+
+
+@dataclass(frozen=True)
+class Listen:
+    """Where to listen, checked but not opened."""
+
+    text: str
+    """As in the config."""
+    kind: str
+    """`stream`, `websocket` or `udp`."""
+    transport: str
+    """As a person calls it: `tcp`, `tls`, `unix`, `ws`, `wss`, `udp`, or the name of another endpoint type."""
+    prefix: str
+    arguments: dict[str, str]
+    description: str
+    """The endpoint string for Twisted, paths made absolute; empty for UDP."""
+
+    @property
+    def port(self) -> int | None:
+        """The port, if the string says it."""
+        port = self.arguments.get("port", "")
+        return int(port) if port.isdigit() else None
+
+    @property
+    def interface(self) -> str:
+        """The address to bind; empty for all of them."""
+        return self.arguments.get("interface", "")
+
+    @property
+    def where(self) -> str:
+        """What the string says of the address, as a person writes it."""
+        if "address" in self.arguments:
+            return self.arguments["address"]
+        if self.port is None:
+            return self.text
+        return hostPort(self.interface or "*", self.port)
+
+    def conflicts(self, other: Listen) -> bool:
+        """Tell whether both cannot be open at once."""
+        if "address" in self.arguments:
+            return self.arguments["address"] == other.arguments.get("address")
+        if not self.port or (self.kind == "udp") != (other.kind == "udp"):
+            return False
+        return self.port == other.port and (
+            self.interface == other.interface
+            or ("" in (self.interface, other.interface) and ":" not in self.interface + other.interface)
+        )
+
+
+def parseListen(text: str, folder: Path) -> Listen:
+    """Check an entry of `listen`; nothing is opened, and no reactor is needed.
+
+    @param folder: what relative paths are relative to.
+    @raise ValueError: it cannot be served; says why.
+    """
+    if text.startswith("ws:"):
+        inner = parseListen(text[3:], folder)
+        if inner.kind != "stream":
+            raise ValueError("ws: goes before a stream endpoint, as in ws:tcp:8000")
+        transport = {"tcp": "ws", "tls": "wss"}.get(inner.transport, f"ws {inner.transport}")
+        return replace(inner, text=text, kind="websocket", transport=transport)
+    prefix, colon, _ = text.partition(":")
+    if prefix.isdigit() and not colon:
+        raise ValueError(f"say how, too: tcp:{text}, udp:{text} or ws:tcp:{text}")
+    if not colon:
+        raise ValueError("expected an endpoint such as tcp:3000, udp:3000 or ws:tcp:8000")
+    positional, arguments = _tokens(text[len(prefix) + 1 :])
+    if prefix in _POSITIONAL:
+        names = _POSITIONAL[prefix]
+        if len(positional) > len(names):
+            extra = positional[len(names)]
+            raise ValueError(f"{extra!r} is one part too many (colons within an address are written \\:)")
+        arguments = {**dict(zip(names, positional, strict=False)), **arguments}
+    _check(prefix, arguments)
+    for name in _PATHS.get(prefix, ()):
+        if name in arguments:
+            arguments[name] = str(folder / arguments[name])
+    if prefix == "udp":
+        return Listen(text, "udp", "udp", prefix, arguments, "")
+    if prefix == "ssl":
+        arguments.setdefault("privateKey", str(folder / "server.pem"))
+        arguments.setdefault("certKey", arguments["privateKey"])
+        _certificate(arguments)
+    if prefix in ("tcp", "ssl", "unix"):
+        arguments.setdefault("backlog", str(BACKLOG))
+    description = (
+        _compose("tcp" if prefix == "ssl" else prefix, arguments) if prefix in _PATHS or prefix == "tcp" else text
+    )
+    try:
+        serverFromString(cast(Any, None), description)
+    except (ValueError, TypeError, LookupError, OSError) as error:
+        raise ValueError(f"Twisted has no such endpoint: {error}") from None
+    transport = "tls" if prefix in ("ssl", "tls") else prefix
+    return Listen(text, "stream", transport, prefix, arguments, description)
+
+
+def _check(prefix: str, arguments: dict[str, str]) -> None:
+    if prefix not in _POSITIONAL:
+        return
+    for name in _POSITIONAL[prefix]:
+        if not arguments.get(name):
+            raise ValueError(f"the {name} is missing, as in {_EXAMPLES[prefix]}")
+    port = arguments.get("port", "0")
+    if not (port.isascii() and port.isdigit() and int(port) < 65536):
+        raise ValueError(f"expected a port from 0 to 65535, got {port!r}")
+    for name in arguments:
+        if name not in _KEYWORDS.get(prefix, {name}):
+            raise ValueError(f"{prefix}: has no {name!r}, but {', '.join(sorted(_KEYWORDS[prefix]))}")
+    for name in ("interface",):
+        if arguments.get(name):
+            try:
+                ip_address(arguments[name].partition("%")[0])
+            except ValueError:
+                raise ValueError(f"expected an IP address as interface, got {arguments[name]!r}") from None
+
+
+_EXAMPLES = {
+    "tcp": "tcp:3000",
+    "ssl": "ssl:3001:privateKey=key.pem:certKey=cert.pem",
+    "unix": "unix:/run/socklab.sock",
+    "tls": "tls:certificates:3001",
+    "udp": "udp:3000",
+}
+
+
+def _compose(prefix: str, arguments: dict[str, str]) -> str:
+    own = _KEYWORDS.get(prefix, set(arguments))
+    positional = _POSITIONAL[prefix]
+    first = [quoteStringArgument(arguments[name]) for name in positional]
+    rest = [
+        f"{name}={quoteStringArgument(value)}"
+        for name, value in arguments.items()
+        if name in own and name not in positional
+    ]
+    return ":".join([prefix, *first, *rest])
+
+
+def _certificate(arguments: dict[str, str]) -> Any:
+    from .tls import ServerCertificate
+
+    def path(name: str) -> Path | None:
+        return Path(arguments[name]) if name in arguments else None
+
+    try:
+        return ServerCertificate(
+            Path(arguments["certKey"]),
+            Path(arguments["privateKey"]),
+            path("extraCertChain"),
+            path("dhParameters"),
+        )
+    except OSError as error:
+        raise ValueError(f"{error.filename}: {(error.strerror or '').lower()}") from None
+
+
+def endpointOf(listen: Listen, reactor: IReactorCore, limits: Limits) -> IStreamServerEndpoint:
+    """Give the endpoint of a stream or WebSocket listener."""
+    endpoint: IStreamServerEndpoint = serverFromString(reactor, listen.description)
+    if listen.prefix == "ssl":
+        from .tls import TLSEndpoint
+
+        certificate = _certificate(listen.arguments)
+        return TLSEndpoint(endpoint, certificate, cast(Any, reactor), limits.handshake_timeout)
+    return endpoint
+
+
+def setOptions(port: IListeningPort, keepalive: float) -> None:
+    """Have each connection of a TCP port find dead peers, and never wait to send a short message.
+
+    Linux and the BSDs give accepted sockets the options of the listening one, whatever Factory it serves.
+    """
+    fileno = getattr(port, "fileno", None)
+    if fileno is None:
+        return
+    with socket.socket(fileno=os.dup(fileno())) as listening:
+        if listening.family == socket.AF_UNIX or listening.type != socket.SOCK_STREAM:
+            return
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if keepalive:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            if hasattr(socket, "TCP_KEEPIDLE"):
+                listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, max(1, round(keepalive)))
+                listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10)
+                listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+
+
+def hostPort(host: str, port: int) -> str:
+    """Give `127.0.0.1:3000`, `[::1]:3000`."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def whereOf(address: IAddress) -> str:
+    """Give the address of an open port, as a person writes it."""
+    if isinstance(address, UNIXAddress):
+        name = address.name or b""
+        return name.decode(errors="replace") if isinstance(name, bytes) else name
+    host, port = getattr(address, "host", None), getattr(address, "port", None)
+    if host is None or port is None:
+        return str(address)
+    return hostPort("*" if host == "0.0.0.0" else host, port)
+
+
+def troubles(error: BaseException) -> Iterator[OSError]:
+    """Give the system's errors in what an endpoint failed with."""
+    if isinstance(error, CannotListenError):
+        error = error.socketError
+    if isinstance(error, OSError):
+        yield error
+
+
+def isAbsent(error: BaseException) -> bool:
+    """Tell whether a listener failed because the machine lacks its address."""
+    absent = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
+    return any(each.errno in absent for each in troubles(error))
+
+
+def advice(listen: Listen, error: BaseException) -> str:
+    """Say in one line why a listener cannot be opened, and what to do."""
+    for each in troubles(error):
+        match each.errno:
+            case errno.EADDRINUSE:
+                flag = "u" if listen.kind == "udp" else "t"
+                see = (
+                    f"`ss -ln{flag}p 'sport = :{listen.port}'` shows by what"
+                    if listen.port
+                    else "stop who uses it"
+                )
+                return f"the address is in use already: {see}"
+            case errno.EACCES | errno.EPERM if listen.port is not None and listen.port < 1024:
+                return (
+                    "ports below 1024 need a privilege: start as root with --uid, give the process "
+                    "CAP_NET_BIND_SERVICE, or take a port from 1024 on"
+                )
+            case errno.EADDRNOTAVAIL:
+                return f"this machine has no address {listen.interface}: `ip address` lists those it has"
+            case _:
+                return (each.strerror or str(each)).lower()
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def probe(listen: Listen) -> OSError | None:
+    """Bind and let go: give what a TCP or UDP listener would fail with."""
+    if listen.prefix not in ("tcp", "ssl", "udp") or listen.port is None:
+        return None
+    family = socket.AF_INET6 if ":" in listen.interface else socket.AF_INET
+    kind = socket.SOCK_DGRAM if listen.prefix == "udp" else socket.SOCK_STREAM
+    try:
+        with socket.socket(family, kind) as tried:
+            if kind is socket.SOCK_STREAM:
+                tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            tried.bind((listen.interface, listen.port))
+    except OSError as error:
+        return error
+    return None

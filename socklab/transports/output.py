@@ -1,0 +1,190 @@
+"""What is owed to one peer: backpressure and its bound, once for all connections."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.interfaces import (
+    IDelayedCall,
+    IHalfCloseableDescriptor,
+    INegotiated,
+    IPullProducer,
+    IPushProducer,
+    IReactorTime,
+)
+from zope.interface import implementer
+
+_CHUNK = 64 * 1024
+
+
+@implementer(IPushProducer)
+class Output:
+    """Writes to a transport while that takes it, keeps a bounded rest, and closes without losing any of it.
+
+    It is the transport's only producer. Twisted's transport pauses its producer at 64 KiB and resumes it when
+    all of that is gone; without a bound here, what is written meanwhile would grow for ever (twisted#3682).
+    """
+
+    def __init__(
+        self,
+        transport: Any,
+        clock: IReactorTime,
+        limit: int,
+        closeTimeout: float,
+        onPause: Callable[[], None],
+        onResume: Callable[[], None],
+        onOverflow: Callable[[], None],
+    ) -> None:
+        """@param limit: how many bytes may wait here for the peer; a write that finds more is the last one.
+        @param closeTimeout: seconds from `close` until the connection is aborted.
+        @param onPause: the peer reads more slowly than it is written to: stop making it more.
+        @param onOverflow: what was waiting exceeded the limit; the caller aborts.
+        """
+        self._transport = transport
+        self._clock = clock
+        self._limit = limit
+        self._closeTimeout = closeTimeout
+        self._onPause = onPause
+        self._onResume = onResume
+        self._onOverflow = onOverflow
+        self._waiting: deque[bytes] = deque()
+        self._size = 0
+        self._blocked = False
+        self._inputOver = False
+        self._timer: IDelayedCall | None = None
+        self._producer: IPushProducer | IPullProducer | None = None
+        self._pulls = False
+        self.paused = False
+        """Whether the peer is reading more slowly than it is written to."""
+        self.closing = False
+        transport.registerProducer(self, True)
+
+    def write(self, data: bytes) -> None:
+        """Send, now or when the peer has read what was sent before; nothing after `close`."""
+        if self.closing:
+            return
+        if not self._blocked:
+            self._transport.write(data)
+            return
+        if self._size > self._limit:
+            self._waiting.clear()
+            self._size = 0
+            self.closing = True
+            self._onOverflow()
+            return
+        self._waiting.append(data)
+        self._size += len(data)
+
+    def pauseProducing(self) -> None:
+        """The transport's buffer is full (`IPushProducer`); Twisted says it again at each write."""
+        self._blocked = True
+        if not self.paused:
+            self.paused = True
+            self._onPause()
+            if self._producer is not None and not self._pulls:
+                self._producer.pauseProducing()  # type: ignore[union-attr]
+
+    def resumeProducing(self) -> None:
+        """The transport's buffer is empty (`IPushProducer`)."""
+        self._blocked = False
+        while self._waiting and not self._blocked:
+            chunk = [self._waiting.popleft()]
+            size = len(chunk[0])
+            while self._waiting and size < _CHUNK:
+                chunk.append(self._waiting.popleft())
+                size += len(chunk[-1])
+            self._size -= size
+            self._transport.write(b"".join(chunk))
+        if self._waiting:
+            return
+        if self.closing:
+            self._finish()
+        elif not self._blocked:
+            self.paused = False
+            self._onResume()
+            if self._producer is not None:
+                if self._pulls:
+                    self._pull()
+                else:
+                    self._producer.resumeProducing()
+
+    def stopProducing(self) -> None:
+        """The connection is gone (`IPushProducer`); its adapter is told by `connectionLost`."""
+
+    def inputOver(self) -> None:
+        """The peer has said that it will send nothing more."""
+        self._inputOver = True
+        if self._timer is not None and not self._waiting:
+            self._transport.loseConnection()
+
+    def close(self) -> None:
+        """Send what is owed, then end our side, and hear the peer out for a while.
+
+        Closing a socket with unread input makes the kernel send RST, which also takes from the peer what it
+        has not read yet: so FIN first, then read and ignore until the peer's own.
+        """
+        if self.closing:
+            return
+        self.closing = True
+        self._stopProducer()
+        self._timer = self._clock.callLater(self._closeTimeout, self.abort)
+        if not self._waiting:
+            self._finish()
+
+    def _finish(self) -> None:
+        transport: Any = self._transport
+        transport.unregisterProducer()
+        if (
+            self._inputOver
+            # TLS has its own farewell, close_notify, and Twisted waits for the peer's.
+            or INegotiated.providedBy(transport)
+            or not IHalfCloseableDescriptor.providedBy(transport)
+        ):
+            transport.loseConnection()
+        else:
+            transport.loseWriteConnection()
+            transport.resumeProducing()
+
+    def abort(self) -> None:
+        """Close at once."""
+        self.closing = True
+        self._transport.abortConnection()
+
+    def lost(self) -> None:
+        """The connection is gone."""
+        self.closing = True
+        self._waiting.clear()
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = None
+        self._stopProducer()
+
+    def registerProducer(self, producer: IPushProducer | IPullProducer, streaming: bool) -> None:
+        """Pass pause and resume on to a protocol's own producer (`IConsumer`)."""
+        if self._producer is not None:
+            raise RuntimeError(f"{self._producer!r} is still registered")
+        if self.closing:
+            producer.stopProducing()
+            return
+        self._producer = producer
+        self._pulls = not streaming
+        if self._pulls:
+            self._pull()
+        elif self.paused:
+            producer.pauseProducing()  # type: ignore[union-attr]
+
+    def unregisterProducer(self) -> None:
+        """The protocol's producer is done (`IConsumer`)."""
+        self._producer = None
+
+    def _pull(self) -> None:
+        if self._producer is not None and self._pulls and not self.paused:
+            self._producer.resumeProducing()
+            self._clock.callLater(0, self._pull)
+
+    def _stopProducer(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            producer.stopProducing()

@@ -1,0 +1,210 @@
+"""TLS for stream listeners: Twisted's, with what real clients need of it corrected.
+
+Since 26.4 Twisted ends the handshake of a client that offers ALPN (every browser, and curl) to a Factory that
+declares no protocol; and it never passed on a peer's close_notify while a producer was registered, so that the
+end of a long answer was lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+from OpenSSL import SSL, crypto
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import (
+    IDelayedCall,
+    IHalfCloseableProtocol,
+    IListeningPort,
+    IOpenSSLServerConnectionCreator,
+    IProtocolFactory,
+    IProtocolNegotiationFactory,
+    IReactorTime,
+    IStreamServerEndpoint,
+    ITransport,
+)
+from twisted.internet.protocol import connectionDone
+from twisted.internet.ssl import Certificate, CertificateOptions, DiffieHellmanParameters
+from twisted.protocols.policies import ProtocolWrapper
+from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
+from twisted.python.failure import Failure
+from twisted.python.filepath import FilePath
+from zope.interface import implementer
+
+
+def tlsReason(error: SSL.Error) -> str:
+    """Give OpenSSL's word for what went wrong, e.g. `no shared cipher`."""
+    try:
+        return str(error.args[0][-1][-1]) or "unknown"
+    except (IndexError, TypeError):
+        return str(error) or type(error).__name__
+
+
+def tlsTrouble(reason: Failure) -> str | None:
+    """Say why TLS ended a connection; None when it did not."""
+    return f"TLS failed: {tlsReason(reason.value)}" if isinstance(reason.value, SSL.Error) else None
+
+
+@implementer(IOpenSSLServerConnectionCreator)
+class ServerCertificate:
+    """A certificate with its key, ready to serve (`IOpenSSLServerConnectionCreator`)."""
+
+    def __init__(
+        self,
+        certificate: Path,
+        key: Path,
+        chain: Path | None = None,
+        dhParameters: Path | None = None,
+    ) -> None:
+        """Read PEM files.
+
+        @raise OSError: a file cannot be read; it names which.
+        @raise ValueError: a file holds no such thing, or the key is not the certificate's.
+        """
+        leaf = _load(certificate, "certificate", lambda pem: Certificate.loadPEM(pem).original)
+        # An empty passphrase keeps OpenSSL from asking for one at the terminal.
+        private = _load(
+            key,
+            "private key without a passphrase",
+            lambda pem: crypto.load_privatekey(crypto.FILETYPE_PEM, pem, b""),
+        )
+        extra = _load(chain, "certificate chain", _certificates) if chain else []
+        options = CertificateOptions(
+            privateKey=private,
+            certificate=leaf,
+            extraCertChain=extra,
+            dhParameters=_dhParameters(dhParameters) if dhParameters else None,
+        )
+        try:
+            self._context: SSL.Context = options.getContext()
+        except SSL.Error as error:
+            raise ValueError(f"{key} is not the key of {certificate}: {tlsReason(error)}") from None
+        self._context.set_alpn_select_callback(_selectProtocol)
+
+    def serverConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:
+        """Begin one connection."""
+        connection = SSL.Connection(self._context, None)
+        connection.set_app_data(tlsProtocol)
+        return connection
+
+
+def _load(path: Path, what: str, load: Callable[[bytes], Any]) -> Any:
+    try:
+        return load(path.read_bytes())
+    except OSError:
+        raise
+    except Exception:
+        raise ValueError(f"{path} holds no {what} in PEM form") from None
+
+
+def _dhParameters(path: Path) -> DiffieHellmanParameters:
+    path.read_bytes()  # Twisted would find out only later.
+    return DiffieHellmanParameters.fromFile(FilePath(str(path)))
+
+
+def _certificates(pem: bytes) -> list[crypto.X509]:
+    end = b"-----END CERTIFICATE-----"
+    parts = [part + end for part in pem.split(end)[:-1]]
+    if not parts:
+        raise ValueError("no certificate")
+    return [Certificate.loadPEM(part).original for part in parts]
+
+
+def _selectProtocol(connection: SSL.Connection, offered: list[bytes]) -> Any:
+    """Choose the application protocol (RFC 7301, 3.2); where the Factory has none in mind, go on without one."""
+    factory = IProtocolNegotiationFactory(connection.get_app_data().factory.wrappedFactory, None)
+    for each in factory.acceptableProtocols() if factory else ():
+        if each in offered:
+            return each
+    return SSL.NO_OVERLAPPING_PROTOCOLS
+
+
+class _TLSConnection(BufferingTLSTransport):
+    """Bounds the handshake in time, and gives the peer's close_notify to a protocol that knows half-close."""
+
+    _timer: IDelayedCall | None = None
+    _peerFinished = False
+
+    def makeConnection(self, transport: ITransport) -> None:
+        factory = cast("_TLSFactory", self.factory)
+        if factory.handshakeTimeout:
+            self._timer = factory.clock.callLater(factory.handshakeTimeout, self.abortConnection)
+        super().makeConnection(transport)
+
+    def _checkHandshakeStatus(self) -> None:
+        super()._checkHandshakeStatus()
+        if self._handshakeDone:
+            self._stopTimer()
+
+    def _flushReceiveBIO(self) -> None:
+        if not IHalfCloseableProtocol.providedBy(self.wrappedProtocol):
+            super()._flushReceiveBIO()
+            return
+        while not self._lostTLSConnection and not self._peerFinished:
+            try:
+                data = self._tlsConnection.recv(2**15)
+            except SSL.WantReadError:
+                break
+            except SSL.ZeroReturnError:
+                self._peerFinished = True
+                if self.disconnecting:
+                    self._shutdownTLS()
+                    self._tlsShutdownFinished(None)
+                else:
+                    # RFC 8446, 6.1: what we still owe may follow the peer's close_notify.
+                    self.wrappedProtocol.readConnectionLost()
+            except SSL.Error:
+                self._tlsShutdownFinished(Failure())
+            else:
+                if not self._aborted:
+                    ProtocolWrapper.dataReceived(self, data)
+        self._flushSendBIO()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._stopTimer()
+        super().connectionLost(reason)
+
+    def _stopTimer(self) -> None:
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = None
+
+
+class _TLSFactory(TLSMemoryBIOFactory):
+    protocol = _TLSConnection
+
+    def __init__(
+        self,
+        certificate: ServerCertificate,
+        wrapped: IProtocolFactory,
+        clock: IReactorTime,
+        handshakeTimeout: float,
+    ) -> None:
+        super().__init__(certificate, False, wrapped, clock)
+        self.clock = clock
+        self.handshakeTimeout = handshakeTimeout
+
+
+@implementer(IStreamServerEndpoint)
+class TLSEndpoint:
+    """Another endpoint, with TLS."""
+
+    def __init__(
+        self,
+        endpoint: IStreamServerEndpoint,
+        certificate: ServerCertificate,
+        clock: IReactorTime,
+        handshakeTimeout: float,
+    ) -> None:
+        """@param handshakeTimeout: seconds until a client that has not finished the handshake is cut; 0: never."""
+        self._endpoint = endpoint
+        self._certificate = certificate
+        self._clock = clock
+        self._handshakeTimeout = handshakeTimeout
+
+    def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
+        """Open the port (`IStreamServerEndpoint`)."""
+        return self._endpoint.listen(
+            _TLSFactory(self._certificate, protocolFactory, self._clock, self._handshakeTimeout)
+        )

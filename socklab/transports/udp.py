@@ -1,0 +1,364 @@
+"""Messages as datagrams: each peer address has a conversation, and none is a weapon against another host.
+
+A source address is only a claim: whoever sends a datagram in a victim's name would have us answer the victim.
+So until an address is proved, an answer is at most one, and no longer than what was sent (CVE-2024-2169 and the
+loops of two echo servers are what happens otherwise).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import socket
+from collections import OrderedDict
+from collections.abc import Hashable
+from ipaddress import ip_address
+from typing import Any
+
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.error import ConnectionAborted, ConnectionDone, MessageLengthError, TimeoutError
+from twisted.internet.interfaces import (
+    IAddress,
+    IDelayedCall,
+    IUDPTransport,
+)
+from twisted.internet.protocol import DatagramProtocol
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from ..events import Dropped, MessageSent
+from ..message import Encoded, IMessageTransport, Peer
+from .conversation import Conversation, Serving
+
+MAX_PAYLOAD = 65_507
+"""The longest payload of a datagram over IPv4, in bytes: 65,535 less the headers of IP (20) and UDP (8)."""
+
+Address = tuple[str, int]
+
+_SLOTS = 1024
+
+
+class _Bucket:
+    """Counts the answers to the peers of one slot: `rate` a second, at most a second's worth at once."""
+
+    __slots__ = ("_at", "_left")
+
+    def __init__(self, rate: float, now: float) -> None:
+        self._left = rate
+        self._at = now
+
+    def take(self, rate: float, now: float) -> bool:
+        self._left = min(rate, self._left + (now - self._at) * rate)
+        self._at = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
+
+@implementer(IMessageTransport)
+class DatagramPeer:
+    """The conversation with one peer address."""
+
+    def __init__(self, peers: DatagramPeers, address: Address, proved: bool, told: bool) -> None:
+        self._peers = peers
+        self._address = address
+        self._proved = proved
+        self._open = True
+        self._quiet = False
+        self._credit = 0
+        self._lineEnd = b""
+        self.peer = peerAt(address)
+        self.clock = peers.serving.clock
+        self.encoding = peers.serving.encoding
+        self.wireFormat: Hashable = ("udp", self.encoding, self._lineEnd)
+        self.conversation = Conversation(peers.serving, self, self.peer, onError=self._failed, told=told)
+
+    def datagramReceived(self, data: bytes) -> None:
+        """The peer has sent a datagram."""
+        if not self._proved:
+            self._credit = int(len(data) * self._peers.serving.limits.udp_amplification)
+        if self._peers.serving.lines:
+            # A terminal sends its lines with an end, and wants the answers with one; a program sends without.
+            lineEnd = b"\r\n" if data.endswith(b"\r\n") else b"\n" if data.endswith(b"\n") else b""
+            if lineEnd != self._lineEnd:
+                self._lineEnd = lineEnd
+                self.wireFormat = ("udp", self.encoding, lineEnd)
+            data = data[: len(data) - len(lineEnd)]
+        if self._quiet:
+            self._peers.dropped(self.peer, "the protocol wanted none")
+            return
+        self.conversation.received(data, True)
+
+    def sendMessage(self, payload: bytes, isBinary: bool) -> None:
+        """Send one datagram (`IMessageTransport`)."""
+        self.sendEncoded(self.encode(payload, isBinary))
+
+    def encode(self, payload: bytes, isBinary: bool) -> Encoded:
+        """Give the datagram (`IMessageTransport`)."""
+        return Encoded(payload + self._lineEnd, payload, isBinary)
+
+    def sendEncoded(self, message: Encoded) -> None:
+        """Send a datagram, if it may be sent (`IMessageTransport`)."""
+        if not self._open:
+            return
+        if not self._proved:
+            if len(message.wire) > self._credit:
+                self._peers.dropped(self.peer, "an answer to an unproved address would exceed its request")
+                return
+            self._credit = -1
+        if self._peers.send(message.wire, self.peer) and self._peers.serving.events.traffic:
+            event = MessageSent(self._peers.serving.service, self.peer, message.payload, message.isBinary)
+            self._peers.serving.events.emit(event)
+
+    def loseConnection(self) -> None:
+        """Forget the peer (`IMessageTransport`)."""
+        self.forget("server", "closed", Failure(ConnectionDone()))
+
+    def abortConnection(self) -> None:
+        """Forget the peer (`IMessageTransport`)."""
+        self.forget("server", "aborted", Failure(ConnectionAborted()))
+
+    def _failed(self, peerAtFault: bool) -> None:
+        self.abortConnection()
+
+    def goAway(self) -> None:
+        """The server is shutting down."""
+        self.forget("server", "shutdown", Failure(ConnectionDone()))
+
+    abort = goAway
+
+    def forget(self, by: str, reason: str, failure: Failure) -> None:
+        """End the conversation; a later datagram begins a new one."""
+        if not self._open:
+            return
+        self._open = False
+        self.conversation.listening = False
+        self.conversation.closing(by, reason)
+        self._peers.forgotten(self, self._address, failure)
+
+    def pauseProducing(self) -> None:
+        """Hear nothing for now (`IMessageTransport`)."""
+        self._quiet = True
+
+    def resumeProducing(self) -> None:
+        """Hear again (`IMessageTransport`)."""
+        self._quiet = False
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        """Datagrams never wait for the peer, so a producer is never paused (`IMessageTransport`)."""
+        if not streaming:
+            raise ValueError("a pull producer would flood a datagram peer: register a streaming one")
+
+    def unregisterProducer(self) -> None:
+        """Nothing is kept (`IMessageTransport`)."""
+
+    def getPeer(self) -> IAddress:
+        """Give the address of the other side (`IMessageTransport`)."""
+        return self.peer.address
+
+    def getHost(self) -> IAddress:
+        """Give the address of this side (`IMessageTransport`)."""
+        return self._peers.getHost()
+
+
+class DatagramPeers(DatagramProtocol):
+    """One datagram port and its peers.
+
+    A Factory with `keepsPeers = False` has a conversation for each datagram, and nothing is kept between them.
+    For any other, an address that is not of this machine must first send back a code: `/ok 7f3a9c21`.
+    """
+
+    noisy = False
+    transport: IUDPTransport
+
+    def __init__(self, serving: Serving) -> None:
+        self.serving = serving
+        self._keeps = getattr(serving.factory, "keepsPeers", True)
+        self._peers: OrderedDict[Address, DatagramPeer] = OrderedDict()
+        self._lastHeard: dict[Address, float] = {}
+        self._sweep: IDelayedCall | None = None
+        self._buckets: dict[int, _Bucket] = {}
+        self._secret = os.urandom(16)
+        self._challenged: OrderedDict[str, float] = OrderedDict()
+        self._told: set[str] = set()
+        self.drops = 0
+        """How many datagrams were not taken or not sent."""
+
+    def datagramReceived(self, datagram: bytes, addr: Address) -> None:
+        """A datagram has come."""
+        known = self._peers.get(addr)
+        if known is not None:
+            self._heard(addr)
+            known.datagramReceived(datagram)
+            return
+        trusted = isLoopback(addr[0])
+        if self._mustNotAnswer(addr, trusted):
+            return
+        if not self._keeps:
+            peer = DatagramPeer(self, addr, trusted, told=False)
+            if peer.conversation.begin():
+                peer.datagramReceived(datagram)
+                peer.loseConnection()
+        elif trusted:
+            self._welcome(addr, datagram)
+        elif datagram.strip() in self._codes(addr):
+            self._welcome(addr, None)
+        else:
+            self._challenge(addr)
+
+    def _welcome(self, address: Address, datagram: bytes | None) -> None:
+        if len(self._peers) >= self.serving.limits.udp_peers:
+            self.dropped(peerAt(address), f"there are {self.serving.limits.udp_peers} peers already")
+            return
+        peer = DatagramPeer(self, address, proved=True, told=True)
+        self._peers[address] = peer
+        self.serving.connections.add(peer)
+        self._heard(address)
+        if not peer.conversation.begin():
+            peer.abortConnection()
+        elif datagram is not None:
+            peer.datagramReceived(datagram)
+
+    def forgotten(self, peer: DatagramPeer, address: Address, reason: Failure) -> None:
+        """A peer's conversation has ended."""
+        if self._peers.get(address) is peer:
+            del self._peers[address]
+            self._lastHeard.pop(address, None)
+        peer.conversation.lost(reason)
+        self.serving.connections.discard(peer)
+
+    def send(self, data: bytes, peer: Peer) -> bool:
+        """Send a datagram; False when it was dropped, which is then counted."""
+        if not self._mayAnswer(peer):
+            self.dropped(peer, "more answers a second than udp_rate allows")
+        elif self.transport is None:
+            pass
+        else:
+            try:
+                self.transport.write(data, (peer.host, peer.port))
+                return True
+            except MessageLengthError:
+                self.dropped(peer, f"a message of {len(data)} bytes exceeds a datagram")
+            except OSError as error:
+                self.dropped(peer, f"the system did not send it: {error.strerror}")
+        return False
+
+    def dropped(self, peer: Peer, reason: str) -> None:
+        """Count a datagram that was not taken or not sent, and tell of the first one for each reason."""
+        self.drops += 1
+        if reason not in self._told and len(self._told) < 100:
+            self._told.add(reason)
+            self.serving.events.emit(Dropped(self.serving.service, peer, reason))
+
+    def getHost(self) -> IAddress:
+        """Give the address of this port."""
+        return self.transport.getHost()
+
+    def startProtocol(self) -> None:
+        """The port is open."""
+        self._port: int = getattr(self.transport.getHost(), "port", 0)
+        self.serving.udpPorts.add(self._port)
+
+    def stopProtocol(self) -> None:
+        """The port is closed."""
+        self.serving.udpPorts.discard(self._port)
+        if self._sweep is not None and self._sweep.active():
+            self._sweep.cancel()
+        self._sweep = None
+
+    # Who is still there
+
+    def _heard(self, address: Address) -> None:
+        self._peers.move_to_end(address)
+        self._lastHeard[address] = self.serving.clock.seconds()
+        if self._sweep is None:
+            self._sweep = self.serving.clock.callLater(self.serving.limits.udp_idle, self._forgetIdle)
+
+    def _forgetIdle(self) -> None:
+        self._sweep = None
+        clock, idle = self.serving.clock, self.serving.limits.udp_idle
+        now = clock.seconds()
+        # The peers stand in the order in which they were last heard.
+        for address in [*self._peers]:
+            left = self._lastHeard[address] + idle - now
+            if left > 0:
+                self._sweep = clock.callLater(left, self._forgetIdle)
+                return
+            silent = f"silent for {idle:g} s"
+            self._peers[address].forget("server", silent, Failure(TimeoutError(silent)))
+
+    # Who may be answered
+
+    def _mustNotAnswer(self, address: Address, trusted: bool) -> bool:
+        host, port = address
+        if not trusted and port < 1024:
+            self.dropped(peerAt(address), "its source port is below 1024: echo, chargen and the like live there")
+            return True
+        if port in self.serving.udpPorts and isOwnAddress(host):
+            self.dropped(peerAt(address), "its source is a port of this server: the answers would never end")
+            return True
+        return False
+
+    def _mayAnswer(self, peer: Peer) -> bool:
+        rate = self.serving.limits.udp_rate
+        if rate is None:
+            if isLoopback(peer.host):
+                return True
+            rate = 1000.0
+        # Slots instead of an entry for each address: a flood of invented sources must cost no memory.
+        slot = hash((peer.host, peer.port)) % _SLOTS
+        now = self.serving.clock.seconds()
+        bucket = self._buckets.get(slot)
+        if bucket is None:
+            bucket = self._buckets[slot] = _Bucket(rate, now)
+        return bucket.take(rate, now)
+
+    # The proof of an address
+
+    def _codes(self, address: Address) -> tuple[bytes, bytes]:
+        period = int(self.serving.clock.seconds() // 60)
+        return self._code(address, period), self._code(address, period - 1)
+
+    def _code(self, address: Address, period: int) -> bytes:
+        text = f"{address[0]} {address[1]} {period}".encode()
+        return b"/ok " + hmac.new(self._secret, text, hashlib.sha256).hexdigest()[:8].encode()
+
+    def _challenge(self, address: Address) -> None:
+        now = self.serving.clock.seconds()
+        challenged = self._challenged
+        while challenged and next(iter(challenged.values())) <= now - 1:
+            challenged.popitem(last=False)
+        stranger = peerAt(address)
+        if address[0] in challenged or len(challenged) >= self.serving.limits.udp_peers:
+            self.dropped(stranger, "its address is not proved, and one code a second is enough")
+            return
+        challenged[address[0]] = now
+        self.send(self._codes(address)[0], stranger)
+
+
+def peerAt(address: Address) -> Peer:
+    """Give what a source address tells."""
+    kind = IPv6Address if ":" in address[0] else IPv4Address
+    return Peer(kind("UDP", *address), "udp", host=address[0], port=address[1])
+
+
+def isLoopback(host: str) -> bool:
+    """Tell whether an IP address can only be this machine's own."""
+    if host.startswith("127.") or host == "::1":
+        return True
+    address = ip_address(host.partition("%")[0])
+    mapped = getattr(address, "ipv4_mapped", None)
+    return bool(mapped is not None and mapped.is_loopback)
+
+
+def isOwnAddress(host: str) -> bool:
+    """Tell whether an IP address is one of this machine's: only then can a socket be bound to it."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((host, 0))
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,83 @@
+"""Durations and sizes as people write them in a config: `20`, `"250ms"`, `"64KiB"`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+from pydantic import BeforeValidator
+
+_SECONDS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
+_BYTES: Final = {
+    "B": 1,
+    "kB": 1000,
+    "MB": 1000**2,
+    "GB": 1000**3,
+    "KiB": 1024,
+    "MiB": 1024**2,
+    "GiB": 1024**3,
+}
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Says in an annotation what an operator should have written."""
+
+    what: str
+
+
+def _split(text: str, units: dict[str, float] | dict[str, int]) -> float:
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?([A-Za-z]+)", text)
+    if match is None or match[2] not in units:
+        raise ValueError(text)
+    return float(match[1]) * units[match[2]]
+
+
+def seconds(value: object) -> float:
+    """Give a duration in seconds.
+
+    @raise ValueError: it is none.
+    """
+    if isinstance(value, str):
+        return _split(value, _SECONDS)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
+        raise ValueError(value)
+    return float(value)
+
+
+def size(value: object) -> int:
+    """Give a size in bytes.
+
+    @raise ValueError: it is none.
+    """
+    if isinstance(value, str):
+        exact = _split(value, _BYTES)
+        if exact != int(exact):
+            raise ValueError(value)
+        return int(exact)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError(value)
+    return value
+
+
+def _positive(value: float) -> float:
+    if value <= 0:
+        raise ValueError(value)
+    return value
+
+
+Seconds = Annotated[float, BeforeValidator(seconds), Expected('a duration such as 5, 0.5 or "250ms"')]
+"""A duration in seconds, 0 or more."""
+PositiveSeconds = Annotated[
+    float,
+    BeforeValidator(lambda value: _positive(seconds(value))),
+    Expected('a duration above 0, such as 5, 0.5 or "250ms"'),
+]
+"""A duration in seconds, more than 0."""
+Size = Annotated[
+    int,
+    BeforeValidator(lambda value: int(_positive(size(value)))),
+    Expected('a size above 0, such as 65536 or "64KiB"'),
+]
+"""A size in bytes, more than 0."""
