@@ -16,7 +16,7 @@ from twisted.internet import protocol as twisted_protocol
 from twisted.internet.interfaces import IAddress, IProtocolFactory, IReactorTime
 from twisted.internet.protocol import BaseProtocol, connectionDone
 from twisted.python.failure import Failure
-from zope.interface import Attribute, Interface
+from zope.interface import Attribute, Interface, implementer
 
 from .framing import Framing, Raw
 
@@ -116,7 +116,7 @@ class IMessageTransport(Interface):
 class IMessageFactory(IProtocolFactory):
     """A Factory whose protocols speak messages.
 
-    A Factory whose `protocol` attribute is a `MessageProtocol` needs not declare this.
+    `Factory` provides it; another one whose `protocol` attribute is a `MessageProtocol` needs not declare it.
     """
 
 
@@ -144,6 +144,7 @@ class MessageProtocol(BaseProtocol):
         """The conversation has ended; `reason` is as for `Protocol.connectionLost`."""
 
 
+@implementer(IMessageFactory)
 class Factory(twisted_protocol.Factory):
     """Builds a protocol for each peer of a service, and keeps what they share.
 
@@ -177,10 +178,10 @@ class FactoryLike(TypingProtocol):
 
 def speaksMessages(factory: object) -> bool:
     """Tell whether a Factory's protocols speak messages; known before any port opens."""
-    if IMessageFactory.providedBy(factory):
-        return True
     protocol = getattr(factory, "protocol", None)
-    return isinstance(protocol, type) and issubclass(protocol, MessageProtocol)
+    if isinstance(protocol, type):
+        return issubclass(protocol, MessageProtocol)
+    return bool(IMessageFactory.providedBy(factory))
 
 
 def sendToAll(transports: Iterable[IMessageTransport], text: str) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -101,6 +103,9 @@ class Lab(MultiService):
         )
         timer = self._clock.callLater(self._timeout, self._connections.abort)
         left = listeners.addCallback(lambda _: self._connections.goAway())
+        if not left.called:
+            say(f"waiting up to {self._timeout:g} s for peers to leave; a second signal ends it at once")
+            self._abortOnSignal()
 
         def done(_: object) -> Any:
             if timer.active():
@@ -108,6 +113,18 @@ class Lab(MultiService):
             return maybeDeferred(super(Lab, self).stopService)
 
         return cast("Deferred[None]", left.addBoth(done))
+
+
+    def _abortOnSignal(self) -> None:
+        """Have a second signal cut who is left: Twisted's own handler would only complain that it stops already."""
+
+        def abort(number: int, frame: object) -> None:
+            cast(Any, self._clock).callFromThread(self._connections.abort)
+
+        if threading.current_thread() is threading.main_thread():
+            for each in (signal.SIGINT, signal.SIGTERM):
+                if callable(signal.getsignal(each)):
+                    signal.signal(each, abort)
 
 
 class ProtocolService(MultiService):

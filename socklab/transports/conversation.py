@@ -118,13 +118,14 @@ class Conversation:
         serving = self._serving
         try:
             protocol = serving.factory.buildProtocol(self.peer.address)
+            if not isinstance(protocol, MessageProtocol | None):
+                raise TypeError(f"{serving.factory!r} built no MessageProtocol, but {protocol!r}")
         except Exception:
             self._failed()
             return False
         if protocol is None:
             self.cut("refused by the protocol's factory")
             return False
-        assert isinstance(protocol, MessageProtocol)
         self.protocol = protocol
         if self._told:
             self._events.emit(Opened(serving.service, self.peer))

@@ -17,6 +17,7 @@ from twisted.internet.interfaces import (
 from zope.interface import implementer
 
 _CHUNK = 64 * 1024
+_PATIENCE = 256 * 1024
 
 
 @implementer(IPushProducer)
@@ -53,6 +54,7 @@ class Output:
         self._size = 0
         self._blocked = False
         self._inputOver = False
+        self._patience: int | None = None
         self._timer: IDelayedCall | None = None
         self._producer: IPushProducer | IPullProducer | None = None
         self._pulls = False
@@ -119,15 +121,27 @@ class Output:
         if self._timer is not None and not self._waiting:
             self._transport.loseConnection()
 
-    def close(self) -> None:
+    def ignored(self, size: int) -> None:
+        """So many bytes have come that nobody wants any more."""
+        if self._patience is not None:
+            self._patience -= size
+            if self._patience < 0:
+                self.abort()
+
+    def close(self, patient: bool = True) -> None:
         """Send what is owed, then end our side, and hear the peer out for a while.
 
         Closing a socket with unread input makes the kernel send RST, which also takes from the peer what it
         has not read yet: so FIN first, then read and ignore until the peer's own.
+
+        @param patient: whether to ignore any amount until then. Who was cut for sending too much may send
+            256 KiB more, lest it goes on for ever.
         """
         if self.closing:
             return
         self.closing = True
+        if not patient:
+            self._patience = _PATIENCE
         self._stopProducer()
         self._timer = self._clock.callLater(self._closeTimeout, self.abort)
         if not self._waiting:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable
 from typing import Any, cast
 
+from twisted.internet.error import ConnectionAborted
 from twisted.internet.interfaces import (
     IAddress,
     IHalfCloseableProtocol,
@@ -47,6 +48,7 @@ class StreamConnection(Protocol):
         self._framing: Framing | None = serving.framing() if serving.framing else None
         self._quiet = False
         self._inputOver = False
+        self._begun = False
         self.clock = serving.clock
         self.encoding = serving.encoding
         self.wireFormat: Hashable = (type(self._framing or Raw), self.encoding)
@@ -77,12 +79,15 @@ class StreamConnection(Protocol):
         self._begin()
 
     def _begin(self) -> None:
+        self._begun = True
         if not self._conversation.begin():
             self._output.abort()
 
     def dataReceived(self, data: bytes) -> None:
         """Take what was read."""
-        if self._framing is None:
+        if not self._conversation.listening:
+            self._output.ignored(len(data))
+        elif self._framing is None:
             self._conversation.received(data, True)
         else:
             self._deliver(self._framing.feed(data))
@@ -111,6 +116,8 @@ class StreamConnection(Protocol):
 
         if trouble := tlsTrouble(reason):
             self._conversation.cut(trouble)
+        elif not self._begun and reason.check(ConnectionAborted):
+            self._conversation.cut(f"no TLS handshake within {self._serving.limits.handshake_timeout:g} s")
 
     def _deliver(self, messages: Iterable[bytes]) -> None:
         conversation = self._conversation
@@ -122,7 +129,7 @@ class StreamConnection(Protocol):
         except FramingError as error:
             if conversation.listening:
                 conversation.cut(str(error))
-                self._output.close()
+                self._output.close(patient=False)
 
     def sendMessage(self, payload: bytes, isBinary: bool) -> None:
         """Send one message in the listener's framing (`IMessageTransport`)."""
@@ -173,7 +180,7 @@ class StreamConnection(Protocol):
 
     def _failed(self, peerAtFault: bool) -> None:
         if peerAtFault:
-            self._output.close()
+            self._output.close(patient=False)
         else:
             self.abort()
 

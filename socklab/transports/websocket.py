@@ -102,6 +102,7 @@ class WebSocketConnection(WebSocketServerProtocol):
         """Take what was read."""
         if self.state == self.STATE_CLOSED:
             # Autobahn would keep it for ever.
+            self.output.ignored(len(data))
             return
         self._alive = True
         if self.state == self.STATE_CONNECTING and self._handshakeTooLong(data):
@@ -253,7 +254,7 @@ class WebSocketConnection(WebSocketServerProtocol):
         if abort and not self.wasClean:
             self.output.abort()
         else:
-            self.output.close()
+            self.output.close(patient=self.wasClean)
 
     # Still there?
 
