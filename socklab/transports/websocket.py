@@ -129,7 +129,7 @@ class WebSocketConnection(WebSocketServerProtocol):
 
     def _handshakeTooLong(self, data: bytes) -> bool:
         limit = self._serving.limits.handshake_bytes
-        if len(self.data) + len(data) <= limit or (self.data + data).find(http.HEAD_END, 0, limit + 4) >= 0:
+        if len(self.data) + len(data) <= limit or (self.data + data).find(http.HEAD_END, 0, limit) >= 0:
             return False
         self.failHandshake(f"the request's head exceeds {limit} bytes", 431)
         return True
