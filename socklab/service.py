@@ -72,7 +72,7 @@ class Lab(MultiService):
     def __init__(self, config: Config, reactor: IReactorCore) -> None:
         super().__init__()
         self._timeout = config.server.shutdown_timeout
-        self._clock = cast(IReactorTime, reactor)
+        self._reactor: Any = reactor
         self._connections = OpenConnections()
         events = Events()
         events.subscribe(logEvent)
@@ -86,26 +86,27 @@ class Lab(MultiService):
         """Open all listeners, or none."""
         try:
             super().privilegedStartService()
-        except BaseException:
+        except StartError as error:
+            say(str(error))
             for service in self:
                 cast(ProtocolService, service).closeListeners()
             raise
 
     def startService(self) -> None:
-        """Say so when all are open."""
+        """Say so when all are open, and signals are heeded."""
         super().startService()
-        say("socklab ready")
+        self._reactor.callWhenRunning(say, "socklab ready")
 
     def stopService(self) -> Deferred[None]:
         """Close the listeners, tell the peers, send what is owed; after `shutdown_timeout` cut who is left."""
         listeners = DeferredList(
             [cast(ProtocolService, service).closeListeners() for service in self], consumeErrors=True
         )
-        timer = self._clock.callLater(self._timeout, self._connections.abort)
+        timer = self._reactor.callLater(self._timeout, self._connections.abort)
         left = listeners.addCallback(lambda _: self._connections.goAway())
         if not left.called:
-            say(f"waiting up to {self._timeout:g} s for peers to leave; a second signal ends it at once")
             self._abortOnSignal()
+            say(f"waiting up to {self._timeout:g} s for peers to leave; a second signal ends it at once")
 
         def done(_: object) -> Any:
             if timer.active():
@@ -114,12 +115,11 @@ class Lab(MultiService):
 
         return cast("Deferred[None]", left.addBoth(done))
 
-
     def _abortOnSignal(self) -> None:
         """Have a second signal cut who is left: Twisted's own handler would only complain that it stops already."""
 
         def abort(number: int, frame: object) -> None:
-            cast(Any, self._clock).callFromThread(self._connections.abort)
+            self._reactor.callFromThread(self._connections.abort)
 
         if threading.current_thread() is threading.main_thread():
             for each in (signal.SIGINT, signal.SIGTERM):
@@ -273,8 +273,10 @@ def _taken(config: Config) -> list[str]:
 
 
 def _complain(lines: list[str]) -> None:
+    # twistd gives sys.stderr to the log once that is open.
+    terminal = sys.__stderr__ or sys.stderr
     for line in lines:
-        sys.stderr.write(f"{line}\n")
+        terminal.write(f"{line}\n")
 
 
 def _explainStartErrors() -> None:

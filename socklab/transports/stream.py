@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable
 from typing import Any, cast
 
-from twisted.internet.error import ConnectionAborted
 from twisted.internet.interfaces import (
     IAddress,
     IHalfCloseableProtocol,
@@ -48,7 +47,6 @@ class StreamConnection(Protocol):
         self._framing: Framing | None = serving.framing() if serving.framing else None
         self._quiet = False
         self._inputOver = False
-        self._begun = False
         self.clock = serving.clock
         self.encoding = serving.encoding
         self.wireFormat: Hashable = (type(self._framing or Raw), self.encoding)
@@ -79,7 +77,6 @@ class StreamConnection(Protocol):
         self._begin()
 
     def _begin(self) -> None:
-        self._begun = True
         if not self._conversation.begin():
             self._output.abort()
 
@@ -116,8 +113,6 @@ class StreamConnection(Protocol):
 
         if trouble := tlsTrouble(reason):
             self._conversation.cut(trouble)
-        elif not self._begun and reason.check(ConnectionAborted):
-            self._conversation.cut(f"no TLS handshake within {self._serving.limits.handshake_timeout:g} s")
 
     def _deliver(self, messages: Iterable[bytes]) -> None:
         conversation = self._conversation

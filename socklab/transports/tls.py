@@ -43,7 +43,12 @@ def tlsReason(error: SSL.Error) -> str:
 
 def tlsTrouble(reason: Failure) -> str | None:
     """Say why TLS ended a connection; None when it did not."""
-    return f"TLS failed: {tlsReason(reason.value)}" if isinstance(reason.value, SSL.Error) else None
+    match reason.value:
+        case SSL.Error() as error:
+            return f"TLS failed: {tlsReason(error)}"
+        case TimeoutError() as error:
+            return str(error)
+    return None
 
 
 @implementer(IOpenSSLServerConnectionCreator)
@@ -129,8 +134,12 @@ class _TLSConnection(BufferingTLSTransport):
     def makeConnection(self, transport: ITransport) -> None:
         factory = cast("_TLSFactory", self.factory)
         if factory.handshakeTimeout:
-            self._timer = factory.clock.callLater(factory.handshakeTimeout, self.abortConnection)
+            self._timer = factory.clock.callLater(factory.handshakeTimeout, self._tooSlow)
         super().makeConnection(transport)
+
+    def _tooSlow(self) -> None:
+        seconds = cast("_TLSFactory", self.factory).handshakeTimeout
+        self.failVerification(Failure(TimeoutError(f"no TLS handshake within {seconds:g} s")))
 
     def _checkHandshakeStatus(self) -> None:
         super()._checkHandshakeStatus()
