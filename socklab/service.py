@@ -116,7 +116,7 @@ class Lab(MultiService):
         return cast("Deferred[None]", left.addBoth(done))
 
     def _abortOnSignal(self) -> None:
-        """Have a second signal cut who is left: Twisted's own handler would only complain that it stops already."""
+        """Have a second signal cut who is left; Twisted's own handler would complain that it stops already."""
 
         def abort(number: int, frame: object) -> None:
             self._reactor.callFromThread(self._connections.abort)

@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, NamedTuple, cast
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import (
     IAddress,
     IConsumer,
-    IHalfCloseableDescriptor,
     IHalfCloseableProtocol,
     IPushProducer,
     ITransport,
@@ -100,10 +100,11 @@ class MemoryServer:
         """
         peer = self.rawWebsocket(host)
         offer = f"Sec-WebSocket-Protocol: {subprotocols}\r\n" if subprotocols else ""
-        peer.sendBytes(
+        head = (
             f"GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{offer}{headers}\r\n".encode()
+            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
         )
+        peer.sendBytes(f"{head}{offer}{headers}\r\n".encode())
         return peer
 
     def rawWebsocket(self, host: str = "127.0.0.1") -> WebSocketPeer:
@@ -139,8 +140,8 @@ class MemoryServer:
         wire = MemoryTransport(self.clock, address)
         if speaksMessages(self._factory):
             wire.connect(StreamConnection(serving))
-        else:
-            wire.connect(self._factory.buildProtocol(address))
+        elif (protocol := self._factory.buildProtocol(address)) is not None:
+            wire.connect(protocol)
         self.check()
         return StreamPeer(self, wire, serving.encoding)
 
@@ -155,7 +156,7 @@ class MemoryServer:
             clock=self.clock,
             limits=self._limits,
             encoding=encoding,
-            framing=None if make is Raw else lambda: make(limit),
+            framing=None if make is Raw else partial(make, limit),
             closeTimeout=self._closeTimeout,
             lines=key == "line",
             connections=self.connections,
@@ -184,7 +185,7 @@ def _address(host: str, port: int) -> IPv4Address | IPv6Address:
     return (IPv6Address if ":" in host else IPv4Address)("TCP", host, port)
 
 
-@implementer(ITransport, IConsumer, IPushProducer, IHalfCloseableDescriptor)
+@implementer(ITransport, IConsumer, IPushProducer)
 class MemoryTransport:
     """A TCP connection in memory, as its server sees it."""
 
@@ -409,7 +410,7 @@ class MemoryDatagrams:
     def __init__(self, serving: Serving) -> None:
         self.sent: dict[tuple[str, int], list[bytes]] = {}
         self.protocol = DatagramPeers(serving)
-        self.protocol.makeConnection(self)  # type: ignore[no-untyped-call]
+        self.protocol.makeConnection(cast(Any, self))
 
     def write(self, data: bytes, address: tuple[str, int]) -> None:
         """Send."""

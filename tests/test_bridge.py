@@ -60,7 +60,7 @@ def test_kind_follows_the_peer() -> None:
 
 
 def test_text_is_never_cut_within_a_character() -> None:
-    """A character that the protocol writes in pieces is sent when it is whole; bytes that are no text are binary."""
+    """A character written in pieces is sent when it is whole; bytes that are no text are binary."""
 
     class Pieces(Protocol):
         def dataReceived(self, data: bytes) -> None:

@@ -371,7 +371,7 @@ class TestLimits:
         assert [each.reason for each in server.events if isinstance(each, Cut)] == ["a line of more than 10 bytes"]
 
     def test_flood_after_the_end_is_cut(self) -> None:
-        """Who was cut for a long line and goes on sending is heard for 256 KiB more, then the connection is reset."""
+        """Who was cut for a long line and goes on sending is heard for 256 KiB more, then reset."""
         server = MemoryServer(RecorderFactory(), limits=Limits(line=10))
         peer = server.tcp()
         peer.send(b"x" * 65536)

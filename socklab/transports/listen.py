@@ -147,7 +147,9 @@ def parseListen(text: str, folder: Path) -> Listen:
     )
     try:
         serverFromString(cast(Any, None), description)
-    except (ValueError, TypeError, LookupError, OSError) as error:
+    except LookupError:
+        raise ValueError("no such socket was passed to this process, as systemd does") from None
+    except (ValueError, TypeError, OSError) as error:
         raise ValueError(f"Twisted has no such endpoint: {error}") from None
     transport = "tls" if prefix in ("ssl", "tls") else prefix
     return Listen(text, "stream", transport, prefix, arguments, description)

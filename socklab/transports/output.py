@@ -8,7 +8,6 @@ from typing import Any
 
 from twisted.internet.interfaces import (
     IDelayedCall,
-    IHalfCloseableDescriptor,
     INegotiated,
     IPullProducer,
     IPushProducer,
@@ -154,7 +153,7 @@ class Output:
             self._inputOver
             # TLS has its own farewell, close_notify, and Twisted waits for the peer's.
             or INegotiated.providedBy(transport)
-            or not IHalfCloseableDescriptor.providedBy(transport)
+            or not hasattr(transport, "loseWriteConnection")
         ):
             transport.loseConnection()
         else:

@@ -105,7 +105,7 @@ def _load(path: Path, what: str, load: Callable[[bytes], Any]) -> Any:
 
 def _dhParameters(path: Path) -> DiffieHellmanParameters:
     path.read_bytes()  # Twisted would find out only later.
-    return DiffieHellmanParameters.fromFile(FilePath(str(path)))
+    return cast(DiffieHellmanParameters, DiffieHellmanParameters.fromFile(FilePath(str(path))))
 
 
 def _certificates(pem: bytes) -> list[crypto.X509]:
