@@ -146,7 +146,7 @@ class MemoryServer:
         return StreamPeer(self, wire, serving.encoding)
 
     def _serving(self, encoding: str) -> Serving:
-        make = self._framing or getattr(self._factory, "framing", Raw)
+        make: Any = self._framing or getattr(self._factory, "framing", Raw)
         key = getattr(self._factory, "framingLimit", "") or getattr(make, "limit", "message")
         limit = getattr(self._limits, key)
         return Serving(
