@@ -15,7 +15,8 @@ from socklab.protocols.chat import ChatFactory
 from socklab.protocols.echo import EchoFactory
 from socklab.protocols.oneshot import OneShotFactory
 from socklab.testing import DatagramTestPeer, MemoryServer
-from socklab.transports.udp import MAX_PAYLOAD, isLoopback, isOwnAddress
+from socklab.transports.guard import isLoopback, isOwnAddress
+from socklab.transports.udp import MAX_PAYLOAD
 
 STRANGER = "203.0.113.7"
 
@@ -125,7 +126,7 @@ class TestPeers:
                 assert peer.receive() == [b"x"]
             (port,) = server._datagrams.values()
             assert port.protocol._peers == {}
-            assert len(port.protocol._buckets) <= 1024
+            assert len(port.protocol._rate._slots) <= 1024
             assert not any(isinstance(each, Opened | Closed) for each in server.events)
 
 

@@ -1,19 +1,12 @@
 """Messages as datagrams: each peer address has a conversation, and none is a weapon against another host.
 
-A source address is only a claim: whoever sends a datagram in a victim's name would have us answer the victim.
-So until an address is proved, an answer is at most one, and no longer than what was sent (CVE-2024-2169 and the
-loops of two echo servers are what happens otherwise).
+Until an address is proved, an answer to a datagram is at most one, and no longer than what was sent.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import os
-import socket
 from collections import OrderedDict
 from collections.abc import Hashable
-from ipaddress import ip_address
 from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address
@@ -30,31 +23,13 @@ from zope.interface import implementer
 from ..events import Dropped, MessageSent
 from ..message import Encoded, IMessageTransport, Peer
 from .conversation import Conversation, Serving
+from .guard import Address, AddressProof, RateGuard, isLoopback, isOwnAddress
 
 MAX_PAYLOAD = 65_507
 """The longest payload of a datagram over IPv4, in bytes: 65,535 less the headers of IP (20) and UDP (8)."""
 
-Address = tuple[str, int]
-
-_SLOTS = 1024
-
-
-class _Bucket:
-    """Counts the answers to the peers of one slot: `rate` a second, at most a second's worth at once."""
-
-    __slots__ = ("_at", "_left")
-
-    def __init__(self, rate: float, now: float) -> None:
-        self._left = rate
-        self._at = now
-
-    def take(self, rate: float, now: float) -> bool:
-        self._left = min(rate, self._left + (now - self._at) * rate)
-        self._at = now
-        if self._left < 1:
-            return False
-        self._left -= 1
-        return True
+RATE = 1000.0
+"""Answers a second to a peer that is not on this machine, where the config says nothing."""
 
 
 @implementer(IMessageTransport)
@@ -179,9 +154,8 @@ class DatagramPeers(DatagramProtocol):
         self._peers: OrderedDict[Address, DatagramPeer] = OrderedDict()
         self._lastHeard: dict[Address, float] = {}
         self._sweep: IDelayedCall | None = None
-        self._buckets: dict[int, _Bucket] = {}
-        self._secret = os.urandom(16)
-        self._challenged: OrderedDict[str, float] = OrderedDict()
+        self._rate = RateGuard(serving.limits.udp_rate or RATE)
+        self._proof = AddressProof(serving.limits.udp_peers)
         self._told: set[str] = set()
         self.drops = 0
         """How many datagrams were not taken or not sent."""
@@ -203,7 +177,7 @@ class DatagramPeers(DatagramProtocol):
                 peer.loseConnection()
         elif trusted:
             self._welcome(addr, datagram)
-        elif datagram.strip() in self._codes(addr):
+        elif self._proof.isProof(datagram, addr, self.serving.clock.seconds()):
             self._welcome(addr, None)
         else:
             self._challenge(addr)
@@ -302,63 +276,20 @@ class DatagramPeers(DatagramProtocol):
         return False
 
     def _mayAnswer(self, peer: Peer) -> bool:
-        rate = self.serving.limits.udp_rate
-        if rate is None:
-            if isLoopback(peer.host):
-                return True
-            rate = 1000.0
-        # Slots instead of an entry for each address: a flood of invented sources must cost no memory.
-        slot = hash((peer.host, peer.port)) % _SLOTS
-        now = self.serving.clock.seconds()
-        bucket = self._buckets.get(slot)
-        if bucket is None:
-            bucket = self._buckets[slot] = _Bucket(rate, now)
-        return bucket.take(rate, now)
-
-    # The proof of an address
-
-    def _codes(self, address: Address) -> tuple[bytes, bytes]:
-        period = int(self.serving.clock.seconds() // 60)
-        return self._code(address, period), self._code(address, period - 1)
-
-    def _code(self, address: Address, period: int) -> bytes:
-        text = f"{address[0]} {address[1]} {period}".encode()
-        return b"/ok " + hmac.new(self._secret, text, hashlib.sha256).hexdigest()[:8].encode()
+        if self.serving.limits.udp_rate is None and isLoopback(peer.host):
+            return True
+        return self._rate.allows((peer.host, peer.port), self.serving.clock.seconds())
 
     def _challenge(self, address: Address) -> None:
-        now = self.serving.clock.seconds()
-        challenged = self._challenged
-        while challenged and next(iter(challenged.values())) <= now - 1:
-            challenged.popitem(last=False)
         stranger = peerAt(address)
-        if address[0] in challenged or len(challenged) >= self.serving.limits.udp_peers:
+        code = self._proof.challenge(address, self.serving.clock.seconds())
+        if code is None:
             self.dropped(stranger, "its address is not proved, and one code a second is enough")
-            return
-        challenged[address[0]] = now
-        self.send(self._codes(address)[0], stranger)
+        else:
+            self.send(code, stranger)
 
 
 def peerAt(address: Address) -> Peer:
     """Give what a source address tells."""
     kind = IPv6Address if ":" in address[0] else IPv4Address
     return Peer(kind("UDP", *address), "udp", host=address[0], port=address[1])
-
-
-def isLoopback(host: str) -> bool:
-    """Tell whether an IP address can only be this machine's own."""
-    if host.startswith("127.") or host == "::1":
-        return True
-    address = ip_address(host.partition("%")[0])
-    mapped = getattr(address, "ipv4_mapped", None)
-    return bool(mapped is not None and mapped.is_loopback)
-
-
-def isOwnAddress(host: str) -> bool:
-    """Tell whether an IP address is one of this machine's: only then can a socket be bound to it."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.bind((host, 0))
-    except OSError:
-        return False
-    return True
