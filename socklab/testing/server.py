@@ -1,0 +1,164 @@
+"""A Factory served in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.interfaces import IAddress
+from twisted.internet.task import Clock
+
+from ..events import Event, Events, Failed, MessageSent
+from ..framing import Framing, Raw
+from ..limits import Limits
+from ..message import FactoryLike, speaksMessages
+from ..transports.conversation import OpenConnections, Serving
+from ..transports.stream import StreamConnection
+from .peers import DatagramTestPeer, StreamPeer, WebSocketPeer
+from .wires import MemoryDatagrams, MemoryTransport
+
+
+class MemoryServer:
+    """One Factory, and any number of peers that came by any transport."""
+
+    def __init__(
+        self,
+        factory: FactoryLike,
+        *,
+        framing: Callable[[int], Framing] | None = None,
+        encoding: str = "utf-8",
+        limits: Limits | None = None,
+        closeTimeout: float = 20.0,
+        raising: bool = True,
+        deflate: bool = False,
+    ) -> None:
+        """@param framing: on streams; by default the Factory's own.
+        @param raising: whether what the protocol raises is raised by what the test called. A server would log
+            it, and go on; with False it only stands in `events`.
+        @param deflate: whether WebSocket offers permessage-deflate.
+        """
+        self.clock = Clock()
+        self.events: list[Event] = []
+        self.connections = OpenConnections()
+        self._factory = factory
+        self._framing = framing
+        self._limits = limits or Limits()
+        self._closeTimeout = closeTimeout
+        self._raising = raising
+        self._deflate = deflate
+        self._encoding = encoding
+        self._stream = Events()
+        self._stream.subscribe(self._observe, traffic=True)
+        self._datagrams: dict[str, MemoryDatagrams] = {}
+        self._count = 0
+        self._failures: list[BaseException] = []
+
+    def tcp(self, host: str = "127.0.0.1", encoding: str | None = None) -> StreamPeer:
+        """Give a peer that has connected over TCP."""
+        return self._connect(_address(host, self._port()), encoding)
+
+    def unix(self, encoding: str | None = None) -> StreamPeer:
+        """Give a peer that has connected to a Unix socket."""
+        return self._connect(UNIXAddress(None), encoding)
+
+    def udp(self, host: str = "127.0.0.1", port: int = 0, encoding: str | None = None) -> DatagramTestPeer:
+        """Give a peer that has yet to send its first datagram."""
+        encoding = encoding or self._encoding
+        if encoding not in self._datagrams:
+            self._datagrams[encoding] = MemoryDatagrams(self._serving(encoding))
+        return DatagramTestPeer(self.check, self._datagrams[encoding], (host, port or self._port()), encoding)
+
+    def websocket(
+        self, host: str = "127.0.0.1", path: str = "/", subprotocols: str = "", headers: str = ""
+    ) -> WebSocketPeer:
+        """Give a peer that has shaken hands.
+
+        @param headers: more lines of the handshake, each with its CRLF.
+        """
+        peer = self.rawWebsocket(host)
+        offer = f"Sec-WebSocket-Protocol: {subprotocols}\r\n" if subprotocols else ""
+        head = (
+            f"GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        )
+        peer.sendBytes(f"{head}{offer}{headers}\r\n".encode())
+        return peer
+
+    def rawWebsocket(self, host: str = "127.0.0.1") -> WebSocketPeer:
+        """Give a peer that has connected to a WebSocket port, and has yet to shake hands."""
+        from ..transports.bridge import bridged
+        from ..transports.websocket import WebSocketFactory
+
+        factory = WebSocketFactory(bridged(self._serving("utf-8")), self._deflate)
+        address = _address(host, self._port())
+        wire = MemoryTransport(self.clock, address)
+        wire.connect(factory.buildProtocol(address))
+        self.check()
+        return WebSocketPeer(self.check, wire)
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self.clock.advance(seconds)
+        self.check()
+
+    def check(self) -> None:
+        """Raise what the protocol raised.
+
+        @raise Exception: that.
+        """
+        # What Twisted does in its next turn, it does now.
+        self.clock.advance(0)
+        if self._failures:
+            failures, self._failures = self._failures, []
+            raise failures[0]
+
+    def _connect(self, address: IAddress, encoding: str | None) -> StreamPeer:
+        serving = self._serving(encoding or self._encoding)
+        wire = MemoryTransport(self.clock, address)
+        if speaksMessages(self._factory):
+            wire.connect(StreamConnection(serving))
+        elif (protocol := self._factory.buildProtocol(address)) is not None:
+            wire.connect(protocol)
+        self.check()
+        return StreamPeer(self.check, wire, serving.encoding)
+
+    def _serving(self, encoding: str) -> Serving:
+        make: Any = self._framing or getattr(self._factory, "framing", Raw)
+        key = getattr(self._factory, "framingLimit", "") or getattr(make, "limit", "message")
+        limit = getattr(self._limits, key)
+        return Serving(
+            service="test",
+            factory=self._factory,
+            events=self._stream,
+            clock=self.clock,
+            limits=self._limits,
+            encoding=encoding,
+            framing=None if make is Raw else partial(make, limit),
+            closeTimeout=self._closeTimeout,
+            lines=key == "line",
+            connections=self.connections,
+        )
+
+    def _port(self) -> int:
+        self._count += 1
+        return 40000 + self._count
+
+    def _observe(self, event: Event) -> None:
+        self.events.append(event)
+        if isinstance(event, Failed) and self._raising:
+            self._failures.append(event.failure.value or RuntimeError("failed"))
+        if isinstance(event, MessageSent):
+            if type(event.payload) is not bytes or type(event.isBinary) is not bool:
+                kinds = f"{type(event.payload).__name__} and {type(event.isBinary).__name__}"
+                self._failures.append(TypeError(f"sendMessage takes bytes and a bool, got {kinds}"))
+            elif event.peer.kind == "websocket" and not event.isBinary:
+                try:
+                    event.payload.decode()
+                except UnicodeDecodeError as error:
+                    self._failures.append(error)
+
+
+def _address(host: str, port: int) -> IPv4Address | IPv6Address:
+    return (IPv6Address if ":" in host else IPv4Address)("TCP", host, port)
