@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
-from twisted.application.service import IService, MultiService, Service
+from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred, succeed
 from twisted.internet.interfaces import IListeningPort, IReactorCore, IReactorTime
 from twisted.python import usage
@@ -228,7 +228,7 @@ class ListenerService(Service):
         super().privilegedStartService()
         listen = self._listener.listen
         failures: list[Failure] = []
-        maybeDeferred(self._opener).addCallback(self._opened).addErrback(failures.append)
+        opened = maybeDeferred(self._opener).addCallback(self._opened).addErrback(failures.append)
         if failures:
             error = failures[0].value
             assert error is not None
@@ -236,6 +236,14 @@ class ListenerService(Service):
                 say(f"{self._service}: {listen.transport} {listen.where} left out: {advice(listen, error)}")
             else:
                 raise StartError(startLine(self._service, listen, error)) from None
+        elif not opened.called:
+            # Twisted's own endpoints open at once; one of somebody else's may not.
+            opened.addCallback(lambda _: self._openedLate(failures))
+
+    def _openedLate(self, failures: list[Failure]) -> None:
+        for each in failures:
+            assert each.value is not None
+            say(startLine(self._service, self._listener.listen, each.value))
 
     def _opened(self, port: IListeningPort) -> None:
         self.port = port
@@ -294,5 +302,3 @@ def _explainStartErrors() -> None:
 
 # Where the name of an exception shows, as in what a daemon's parent prints, it shall not confuse.
 StartError.__module__ = "socklab"
-
-__all__ = ["IService", "Lab", "ListenerService", "Options", "ProtocolService", "StartError", "makeService"]

@@ -1,56 +1,33 @@
-"""Messages over WebSocket (RFC 6455): Autobahn speaks the protocol, this bounds it and joins it to the seam.
-
-Imported only when a listener asks for it: Autobahn costs 40 ms and 5 MB.
-"""
+"""One WebSocket connection as Autobahn speaks it, bounded, and on the listener's clock."""
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Hashable, Sequence
-from typing import Any, cast
+from collections.abc import Sequence
+from typing import Any
 
-from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
-from autobahn.websocket.compress import PerMessageDeflateOffer, PerMessageDeflateOfferAccept
+from autobahn.twisted.websocket import WebSocketServerProtocol
 from autobahn.websocket.types import ConnectionRequest
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
-    IAddress,
     IDelayedCall,
-    IProtocolNegotiationFactory,
 )
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
-from .. import http
-from ..events import Failed, MessageSent
-from ..message import Encoded, IMessageTransport, Peer
-from .conversation import Conversation, Serving
-from .output import Output
-from .stream import peerOf
-
-# RFC 6455, 7.4.1
-NORMAL = 1000
-GOING_AWAY = 1001
-INVALID_PAYLOAD = 1007
-POLICY = 1008
-INTERNAL_ERROR = 1011
-
-_TEXT, _BINARY, _PING = 1, 2, 9
-_FIN, _COMPRESSED = 0x80, 0x40
+from ... import http
+from ...events import Failed
+from ..conversation import Serving
+from ..output import Output
+from .frames import (
+    GOING_AWAY,
+    PING,
+    POLICY,
+    frame,
+)
+from .transport import WebSocketTransport
 
 
-def frame(opcode: int, payload: bytes, flags: int = _FIN) -> bytes:
-    """Give one unmasked frame (RFC 6455, 5.2)."""
-    length = len(payload)
-    if length < 126:
-        return bytes((flags | opcode, length)) + payload
-    if length < 65536:
-        return struct.pack("!BBH", flags | opcode, 126, length) + payload
-    return struct.pack("!BBQ", flags | opcode, 127, length) + payload
-
-
-class _Silence:
+class Silence:
     """Takes the place of Autobahn's logger, which writes what peers sent as it is; what matters is an event."""
 
     def _nothing(self, *args: object, **values: object) -> None:
@@ -65,7 +42,7 @@ class WebSocketConnection(WebSocketServerProtocol):
     Autobahn's timers are off, ours run on the listener's clock; what it sends goes through an `Output`.
     """
 
-    log = _Silence()
+    log = Silence()
     transport: Any  # Twisted's ITransport has not all that its transports have.
 
     def __init__(self, serving: Serving, subprotocols: Sequence[str]) -> None:
@@ -260,7 +237,7 @@ class WebSocketConnection(WebSocketServerProtocol):
 
     def _ping(self) -> None:
         self._alive = False
-        self.output.write(frame(_PING, b"socklab"))
+        self.output.write(frame(PING, b"socklab"))
         self._later(self._serving.limits.ping_timeout, self._pinged)
 
     def _pinged(self) -> None:
@@ -289,194 +266,3 @@ class WebSocketConnection(WebSocketServerProtocol):
 
     def unregisterProducer(self) -> None:
         """The `Output` does that when it has sent all."""
-
-
-@implementer(IMessageTransport)
-class WebSocketTransport:
-    """What a protocol sees of a WebSocket connection."""
-
-    output: Output
-
-    def __init__(self, connection: WebSocketConnection, serving: Serving) -> None:
-        self._connection = connection
-        self._serving = serving
-        self._deflate: Any = None
-        self._quiet = False
-        self.clock = serving.clock
-        self.encoding = "utf-8"
-        self.wireFormat: Hashable = "websocket"
-        self.peer = peerOf(connection.transport.getPeer(), "websocket")
-        self.conversation = Conversation(serving, self, self.peer, onError=self._failed)
-
-    def opened(self, request: ConnectionRequest, subprotocol: str | None, deflate: Any) -> None:
-        """The opening handshake has told more of the peer."""
-        self.peer = Peer(
-            self.peer.address,
-            "websocket",
-            host=self.peer.host,
-            port=self.peer.port,
-            path=request.path,
-            origin=request.headers.get("origin"),
-            subprotocol=subprotocol,
-            headers=request.headers,
-        )
-        self.conversation.peer = self.peer
-        if deflate is not None:
-            self._deflate = deflate
-            self.wireFormat = ("websocket", deflate.server_max_window_bits)
-
-    def sendMessage(self, payload: bytes, isBinary: bool) -> None:
-        """Send one message (`IMessageTransport`)."""
-        self.sendEncoded(self.encode(payload, isBinary))
-
-    def encode(self, payload: bytes, isBinary: bool) -> Encoded:
-        """Give one message as a frame (`IMessageTransport`)."""
-        opcode = _BINARY if isBinary else _TEXT
-        deflate = self._deflate
-        if deflate is None:
-            return Encoded(frame(opcode, payload), payload, isBinary)
-        # Without context takeover (RFC 7692, 7.1.1) every message stands for itself, and can be sent to many.
-        deflate.start_compress_message()
-        small = deflate.compress_message_data(payload) + deflate.end_compress_message()
-        return Encoded(frame(opcode, small, _FIN | _COMPRESSED), payload, isBinary)
-
-    def sendEncoded(self, message: Encoded) -> None:
-        """Send a frame (`IMessageTransport`)."""
-        connection = self._connection
-        if connection.state != connection.STATE_OPEN or self.output.closing:
-            return
-        if self._serving.events.traffic:
-            service = self._serving.service
-            self._serving.events.emit(MessageSent(service, self.peer, message.payload, message.isBinary))
-        self.output.write(message.wire)
-
-    def loseConnection(self) -> None:
-        """Close with code 1000 (`IMessageTransport`)."""
-        self.conversation.closing("server", "closed")
-        self.conversation.listening = False
-        self._connection.close(NORMAL)
-
-    def goAway(self) -> None:
-        """Close with code 1001: the server is shutting down."""
-        self.conversation.closing("server", "shutdown")
-        self.conversation.listening = False
-        self._connection.close(GOING_AWAY)
-
-    def abortConnection(self) -> None:
-        """Close at once (`IMessageTransport`)."""
-        self.conversation.closing("server", "aborted")
-        self.abort()
-
-    def abort(self) -> None:
-        """Close at once."""
-        self.conversation.listening = False
-        self.output.abort()
-
-    def overflowed(self) -> None:
-        """Too much was waiting for the peer."""
-        limit = self._serving.limits.pending
-        self.conversation.cut(f"it did not read: more than {limit} bytes were waiting for it")
-        self.abort()
-
-    def _failed(self, peerAtFault: bool) -> None:
-        if peerAtFault:
-            self._connection._fail_connection(INVALID_PAYLOAD, "not understood")
-        else:
-            self._connection._fail_connection(INTERNAL_ERROR, "internal error")
-
-    @property
-    def notReading(self) -> bool:
-        """Whether the peer is being held back."""
-        return self._quiet or self.output.paused
-
-    def readOrNot(self) -> None:
-        """Read from the peer, or hold it back."""
-        if self.notReading:
-            self._connection.transport.pauseProducing()
-        else:
-            self._connection.transport.resumeProducing()
-
-    def pauseProducing(self) -> None:
-        """Hear nothing for now (`IMessageTransport`)."""
-        self._quiet = True
-        self.conversation.hold()
-        self.readOrNot()
-
-    def resumeProducing(self) -> None:
-        """Hear again (`IMessageTransport`)."""
-        self._quiet = False
-        if self.conversation.release():
-            self.readOrNot()
-
-    def registerProducer(self, producer: Any, streaming: bool) -> None:
-        """Have a producer paused with the peer (`IMessageTransport`)."""
-        self.output.registerProducer(producer, streaming)
-
-    def unregisterProducer(self) -> None:
-        """Stop telling the producer (`IMessageTransport`)."""
-        self.output.unregisterProducer()
-
-    def getPeer(self) -> IAddress:
-        """Give the address of the other side (`IMessageTransport`)."""
-        return self.peer.address
-
-    def getHost(self) -> IAddress:
-        """Give the address of this side (`IMessageTransport`)."""
-        return cast(IAddress, self._connection.transport.getHost())
-
-
-def _acceptDeflate(offers: Sequence[Any]) -> PerMessageDeflateOfferAccept | None:
-    """Accept permessage-deflate, and no other compression (RFC 7692).
-
-    Neither side then keeps 32 KiB of window between messages, where the client allows it.
-    """
-    for offer in offers:
-        if isinstance(offer, PerMessageDeflateOffer):
-            return PerMessageDeflateOfferAccept(
-                offer,
-                request_no_context_takeover=offer.accept_no_context_takeover,
-                no_context_takeover=True,
-            )
-    return None
-
-
-@implementer(IProtocolNegotiationFactory)
-class WebSocketFactory(WebSocketServerFactory):
-    """Gives each connection of a WebSocket listener its adapter."""
-
-    noisy = False
-    log = _Silence()
-
-    def __init__(self, serving: Serving, deflate: bool = False) -> None:
-        """@param deflate: whether to accept permessage-deflate."""
-        super().__init__(server=None, reactor=serving.clock)
-        self._serving = serving
-        self._subprotocols = tuple(getattr(serving.factory, "subprotocols", ()))
-        limit = serving.limits.message
-        self.setProtocolOptions(
-            webStatus=False,
-            # Autobahn stops parsing at once after a violation; our _fail_connection still tells the peer.
-            failByDrop=True,
-            maxFramePayloadSize=limit,
-            maxMessagePayloadSize=limit,
-            openHandshakeTimeout=0,
-            closeHandshakeTimeout=0,
-            allowNullOrigin=True,
-            perMessageCompressionAccept=_acceptDeflate if deflate else None,
-        )
-
-    def buildProtocol(self, addr: IAddress | None) -> WebSocketConnection:
-        """A connection was accepted."""
-        connection = WebSocketConnection(self._serving, self._subprotocols)
-        connection.factory = self
-        return connection
-
-    def acceptableProtocols(self) -> list[bytes]:
-        """What browsers offer in TLS (`IProtocolNegotiationFactory`): WebSocket begins as HTTP/1.1."""
-        return [b"http/1.1"]
-
-    def doStart(self) -> None:
-        """The port is open; the service's Factory starts elsewhere."""
-
-    def doStop(self) -> None:
-        """The port is closed."""

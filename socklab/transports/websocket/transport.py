@@ -1,0 +1,166 @@
+"""What a protocol sees of a WebSocket connection."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Any, cast
+
+from autobahn.websocket.types import ConnectionRequest
+from twisted.internet.interfaces import (
+    IAddress,
+)
+from zope.interface import implementer
+
+from ...events import MessageSent
+from ...message import Encoded, IMessageTransport, Peer
+from ..conversation import Conversation, Serving
+from ..output import Output
+from ..stream import peerOf
+from .frames import (
+    BINARY,
+    COMPRESSED,
+    FIN,
+    GOING_AWAY,
+    INTERNAL_ERROR,
+    INVALID_PAYLOAD,
+    NORMAL,
+    TEXT,
+    frame,
+)
+
+if TYPE_CHECKING:
+    from .connection import WebSocketConnection
+
+
+@implementer(IMessageTransport)
+class WebSocketTransport:
+    """What a protocol sees of a WebSocket connection."""
+
+    output: Output
+
+    def __init__(self, connection: WebSocketConnection, serving: Serving) -> None:
+        self._connection = connection
+        self._serving = serving
+        self._deflate: Any = None
+        self._quiet = False
+        self.clock = serving.clock
+        self.encoding = "utf-8"
+        self.wireFormat: Hashable = "websocket"
+        self.peer = peerOf(connection.transport.getPeer(), "websocket")
+        self.conversation = Conversation(serving, self, self.peer, onError=self._failed)
+
+    def opened(self, request: ConnectionRequest, subprotocol: str | None, deflate: Any) -> None:
+        """The opening handshake has told more of the peer."""
+        self.peer = Peer(
+            self.peer.address,
+            "websocket",
+            host=self.peer.host,
+            port=self.peer.port,
+            path=request.path,
+            origin=request.headers.get("origin"),
+            subprotocol=subprotocol,
+            headers=request.headers,
+        )
+        self.conversation.peer = self.peer
+        if deflate is not None:
+            self._deflate = deflate
+            self.wireFormat = ("websocket", deflate.server_max_window_bits)
+
+    def sendMessage(self, payload: bytes, isBinary: bool) -> None:
+        """Send one message (`IMessageTransport`)."""
+        self.sendEncoded(self.encode(payload, isBinary))
+
+    def encode(self, payload: bytes, isBinary: bool) -> Encoded:
+        """Give one message as a frame (`IMessageTransport`)."""
+        opcode = BINARY if isBinary else TEXT
+        deflate = self._deflate
+        if deflate is None:
+            return Encoded(frame(opcode, payload), payload, isBinary)
+        # Without context takeover (RFC 7692, 7.1.1) every message stands for itself, and can be sent to many.
+        deflate.start_compress_message()
+        small = deflate.compress_message_data(payload) + deflate.end_compress_message()
+        return Encoded(frame(opcode, small, FIN | COMPRESSED), payload, isBinary)
+
+    def sendEncoded(self, message: Encoded) -> None:
+        """Send a frame (`IMessageTransport`)."""
+        connection = self._connection
+        if connection.state != connection.STATE_OPEN or self.output.closing:
+            return
+        if self._serving.events.traffic:
+            service = self._serving.service
+            self._serving.events.emit(MessageSent(service, self.peer, message.payload, message.isBinary))
+        self.output.write(message.wire)
+
+    def loseConnection(self) -> None:
+        """Close with code 1000 (`IMessageTransport`)."""
+        self.conversation.closing("server", "closed")
+        self.conversation.listening = False
+        self._connection.close(NORMAL)
+
+    def goAway(self) -> None:
+        """Close with code 1001: the server is shutting down."""
+        self.conversation.closing("server", "shutdown")
+        self.conversation.listening = False
+        self._connection.close(GOING_AWAY)
+
+    def abortConnection(self) -> None:
+        """Close at once (`IMessageTransport`)."""
+        self.conversation.closing("server", "aborted")
+        self.abort()
+
+    def abort(self) -> None:
+        """Close at once."""
+        self.conversation.listening = False
+        self.output.abort()
+
+    def overflowed(self) -> None:
+        """Too much was waiting for the peer."""
+        limit = self._serving.limits.pending
+        self.conversation.cut(f"it did not read: more than {limit} bytes were waiting for it")
+        self.abort()
+
+    def _failed(self, peerAtFault: bool) -> None:
+        if peerAtFault:
+            self._connection._fail_connection(INVALID_PAYLOAD, "not understood")
+        else:
+            self._connection._fail_connection(INTERNAL_ERROR, "internal error")
+
+    @property
+    def notReading(self) -> bool:
+        """Whether the peer is being held back."""
+        return self._quiet or self.output.paused
+
+    def readOrNot(self) -> None:
+        """Read from the peer, or hold it back."""
+        if self.notReading:
+            self._connection.transport.pauseProducing()
+        else:
+            self._connection.transport.resumeProducing()
+
+    def pauseProducing(self) -> None:
+        """Hear nothing for now (`IMessageTransport`)."""
+        self._quiet = True
+        self.conversation.hold()
+        self.readOrNot()
+
+    def resumeProducing(self) -> None:
+        """Hear again (`IMessageTransport`)."""
+        self._quiet = False
+        if self.conversation.release():
+            self.readOrNot()
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        """Have a producer paused with the peer (`IMessageTransport`)."""
+        self.output.registerProducer(producer, streaming)
+
+    def unregisterProducer(self) -> None:
+        """Stop telling the producer (`IMessageTransport`)."""
+        self.output.unregisterProducer()
+
+    def getPeer(self) -> IAddress:
+        """Give the address of the other side (`IMessageTransport`)."""
+        return self.peer.address
+
+    def getHost(self) -> IAddress:
+        """Give the address of this side (`IMessageTransport`)."""
+        return cast(IAddress, self._connection.transport.getHost())
