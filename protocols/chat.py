@@ -8,15 +8,7 @@ from unicodedata import normalize
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
-from socklab import (
-    Factory,
-    Lines,
-    MemoryRooms,
-    MessageProtocol,
-    TooManyRooms,
-    checkFields,
-    printable,
-)
+from socklab import Factory, Lines, MemoryRooms, MessageProtocol, TooManyRooms, checkFields, printable
 
 LOBBY: Final = "lobby"
 

@@ -6,13 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.interfaces import (
-    IDelayedCall,
-    INegotiated,
-    IPullProducer,
-    IPushProducer,
-    IReactorTime,
-)
+from twisted.internet.interfaces import IDelayedCall, INegotiated, IPullProducer, IPushProducer, IReactorTime
 from zope.interface import implementer
 
 _CHUNK = 64 * 1024

@@ -11,11 +11,7 @@ from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.error import ConnectionAborted, ConnectionDone, MessageLengthError, TimeoutError
-from twisted.internet.interfaces import (
-    IAddress,
-    IDelayedCall,
-    IUDPTransport,
-)
+from twisted.internet.interfaces import IAddress, IDelayedCall, IUDPTransport
 from twisted.internet.protocol import DatagramProtocol
 from twisted.python.failure import Failure
 from zope.interface import implementer

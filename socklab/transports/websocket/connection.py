@@ -8,9 +8,7 @@ from typing import Any
 from autobahn.twisted.websocket import WebSocketServerProtocol
 from autobahn.websocket.types import ConnectionRequest
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import (
-    IDelayedCall,
-)
+from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
@@ -18,12 +16,7 @@ from ... import http
 from ...events import Failed
 from ..conversation import Serving
 from ..output import Output
-from .frames import (
-    GOING_AWAY,
-    PING,
-    POLICY,
-    frame,
-)
+from .frames import GOING_AWAY, PING, POLICY, frame
 from .transport import WebSocketTransport
 
 

@@ -6,9 +6,7 @@ from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any, cast
 
 from autobahn.websocket.types import ConnectionRequest
-from twisted.internet.interfaces import (
-    IAddress,
-)
+from twisted.internet.interfaces import IAddress
 from zope.interface import implementer
 
 from ...events import MessageSent
@@ -16,17 +14,7 @@ from ...message import Encoded, IMessageTransport, Peer
 from ..conversation import Conversation, Serving
 from ..output import Output
 from ..stream import peerOf
-from .frames import (
-    BINARY,
-    COMPRESSED,
-    FIN,
-    GOING_AWAY,
-    INTERNAL_ERROR,
-    INVALID_PAYLOAD,
-    NORMAL,
-    TEXT,
-    frame,
-)
+from .frames import BINARY, COMPRESSED, FIN, GOING_AWAY, INTERNAL_ERROR, INVALID_PAYLOAD, NORMAL, TEXT, frame
 
 if TYPE_CHECKING:
     from .connection import WebSocketConnection
