@@ -9,8 +9,20 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
-from socklab import Factory, HttpError, MessageProtocol, Request, Seconds, Template, Until, readHttp, response
+from socklab import (
+    Factory,
+    HttpError,
+    MessageProtocol,
+    Request,
+    Seconds,
+    Template,
+    Until,
+    asksToContinue,
+    readHttp,
+    response,
+)
 from socklab.framing import MESSAGE
+from socklab.http import CONTINUE
 
 FIELDS = frozenset({"request", "peer_host", "peer_port", "now", "count"})
 
@@ -21,6 +33,7 @@ class OneShotProtocol(MessageProtocol):
     factory: OneShotFactory
     _timer: IDelayedCall | None = None
     _answered = False
+    _asked = False
 
     def connectionMade(self) -> None:
         """Wait for the request."""
@@ -31,6 +44,10 @@ class OneShotProtocol(MessageProtocol):
         if self._answered:
             return
         if self.factory.until == "http":
+            if not self._asked and asksToContinue(payload, self.factory.maxLength):
+                self._asked = True
+                self.transport.sendMessage(CONTINUE, True)
+                return
             try:
                 method, _ = readHttp(payload, self.factory.maxLength)
             except HttpError as error:
@@ -77,11 +94,16 @@ class OneShotProtocol(MessageProtocol):
     def finish(self, answer: bytes, isBinary: bool) -> None:
         """Send the answer, and close."""
         self._answered = True
+        self.stopTimer()
         self.transport.sendMessage(answer, isBinary)
         self.transport.loseConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The connection is gone."""
+        self.stopTimer()
+
+    def stopTimer(self) -> None:
+        """Wait no more."""
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
 

@@ -15,7 +15,7 @@ from .message import (
     PeerError,
     sendToAll,
 )
-from .request import Request, Until, readHttp
+from .request import Request, Until, asksToContinue, readHttp
 from .rooms.memory import MemoryRooms, TooManyRooms
 from .template import Template, checkFields
 from .text import isPrintable, printable, quoted
@@ -43,6 +43,7 @@ __all__ = [
     "Template",
     "TooManyRooms",
     "Until",
+    "asksToContinue",
     "checkFields",
     "isPrintable",
     "printable",

@@ -79,9 +79,7 @@ class Lines(Framing):
     def __init__(self, maxLength: int = LINE) -> None:
         """@param maxLength: the greatest length of a line without its end, in bytes."""
         super().__init__(maxLength)
-        # Pieces of an unfinished line are kept apart: joining them at every read would be quadratic.
-        self._pieces: list[bytes] = []
-        self._length = 0
+        self._begun = bytearray()
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Give each line that is now complete."""
@@ -89,9 +87,8 @@ class Lines(Framing):
         if end < 0:
             self._keep(data)
             return
-        first = b"".join((*self._pieces, data[:end]))
-        self._pieces.clear()
-        self._length = 0
+        first = bytes(self._begun) + data[:end]
+        self._begun.clear()
         yield self._line(first)
         *lines, rest = data[end + 1 :].split(b"\n")
         for line in lines:
@@ -100,14 +97,11 @@ class Lines(Framing):
             self._keep(rest)
 
     def _keep(self, piece: bytes) -> None:
-        self._pieces.append(piece)
-        self._length += len(piece)
+        # Appending to a bytearray is linear; joining bytes at every read would be quadratic.
+        self._begun += piece
         # One more than allowed may be the CR of an end that is still to come.
-        if self._length > self.maxLength + 1 or (self._length > self.maxLength and not piece.endswith(b"\r")):
+        if len(self._begun) > self.maxLength + self._begun.endswith(b"\r"):
             self._tooLong()
-        if len(self._pieces) > 512:
-            # A piece costs more memory than the byte it may hold.
-            self._pieces = [b"".join(self._pieces)]
 
     def _line(self, line: bytes) -> bytes:
         if line.endswith(b"\r"):
@@ -117,8 +111,7 @@ class Lines(Framing):
         return line
 
     def _tooLong(self) -> None:
-        self._pieces.clear()
-        self._length = 0
+        self._begun.clear()
         raise TooLong(f"a line of more than {self.maxLength} bytes")
 
     def frame(self, payload: bytes) -> bytes:
@@ -129,10 +122,9 @@ class Lines(Framing):
 
     def finish(self) -> Iterator[bytes]:
         """Give the last line, if it had no end."""
-        if self._pieces:
-            last = b"".join(self._pieces)
-            self._pieces.clear()
-            self._length = 0
+        if self._begun:
+            last = bytes(self._begun)
+            self._begun.clear()
             yield self._line(last)
 
 

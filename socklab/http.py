@@ -5,8 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from email.utils import formatdate
 from http import HTTPStatus
+from typing import NamedTuple
 
 HEAD_END = b"\r\n\r\n"
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class Head(NamedTuple):
+    """What matters in the head of a request."""
+
+    method: str
+    length: int
+    """Of the body, in bytes."""
+    expectsContinue: bool
+    """Whether the client waits for `CONTINUE` before it sends the body (RFC 9110, 10.1.1)."""
 
 
 class HttpError(Exception):
@@ -43,8 +55,8 @@ def response(
     return head + body if withBody else head
 
 
-def parseHead(head: bytes) -> tuple[str, int]:
-    """Give a request's method and the length of its body in bytes (RFC 9112, 3 and 6).
+def parseHead(head: bytes) -> Head:
+    """Read the head of a request (RFC 9112, 3 and 6).
 
     @param head: all before the body, with the empty line.
     @raise HttpError: 400 for no request at all, 411 for a body whose length is not said beforehand, 505 for
@@ -57,6 +69,7 @@ def parseHead(head: bytes) -> tuple[str, int]:
     if not parts[2].startswith(b"HTTP/1."):
         raise HttpError(505, "only HTTP/1.0 and HTTP/1.1 are spoken here")
     lengths: set[bytes] = set()
+    expectsContinue = False
     for line in fields:
         name, colon, value = line.partition(b":")
         # RFC 9112, 5.1: space before the colon is how requests are smuggled.
@@ -65,11 +78,13 @@ def parseHead(head: bytes) -> tuple[str, int]:
         match name.lower():
             case b"transfer-encoding":
                 raise HttpError(411, "say the length of the body: Transfer-Encoding is not spoken here")
+            case b"expect":
+                expectsContinue = value.strip().lower() == b"100-continue" and parts[2] != b"HTTP/1.0"
             case b"content-length":
                 lengths.update(each.strip() for each in value.split(b","))
     if not lengths:
-        return parts[0].decode("ascii"), 0
+        return Head(parts[0].decode("ascii"), 0, False)
     length = lengths.pop()
     if lengths or not length.isdigit() or len(length) > 18:
         raise HttpError(400, "Content-Length is malformed")
-    return parts[0].decode("ascii"), int(length)
+    return Head(parts[0].decode("ascii"), int(length), expectsContinue)

@@ -16,7 +16,7 @@ class Request(Framing):
 
     `line` is all up to the first LF with it, `read` whatever the first read brings, `eof` all that the peer sends,
     an integer so many bytes, `http` the head of an HTTP/1.1 request and its body. What has come when the stream
-    ends is the request too.
+    ends is the request too. The head of an HTTP client that waits to be told to go on is a message of its own.
     """
 
     def __init__(self, until: Until, maxLength: int = MESSAGE) -> None:
@@ -33,6 +33,9 @@ class Request(Framing):
             return
         self._buffer += data
         end = self._end()
+        if self._asks and end is None:
+            self._asks = False
+            yield bytes(self._buffer)
         if end is not None and (end <= self.maxLength or self._until == "http"):
             yield self._take(end)
         elif len(self._buffer) > self.maxLength:
@@ -74,6 +77,7 @@ class Request(Framing):
         return None
 
     _head = 0
+    _asks = False
 
     def _endOfHttp(self) -> int | None:
         """Give where the request ends; one that will not be accepted ends as soon as that is known."""
@@ -84,12 +88,23 @@ class Request(Framing):
                 return have if have > LINE else None
             self._head = end
             try:
-                self._length = http.parseHead(bytes(self._buffer[:end]))[1]
+                _, self._length, expectsContinue = http.parseHead(bytes(self._buffer[:end]))
             except http.HttpError:
                 return end
+            self._asks = expectsContinue and have == end
         if self._length > self.maxLength:
             return self._head
         return self._head + self._length if have >= self._head + self._length else None
+
+
+def asksToContinue(request: bytes, maxLength: int) -> bool:
+    """Tell whether a message of `Request("http")` is the head of a client that waits before it sends the body."""
+    head, end, body = request.partition(http.HEAD_END)
+    try:
+        _, length, expectsContinue = http.parseHead(head)
+    except http.HttpError:
+        return False
+    return bool(end) and not body and expectsContinue and 0 < length <= maxLength
 
 
 def readHttp(request: bytes, maxLength: int) -> tuple[str, bytes]:
@@ -102,7 +117,7 @@ def readHttp(request: bytes, maxLength: int) -> tuple[str, bytes]:
         if len(request) > LINE:
             raise http.HttpError(431, f"the head exceeds {LINE} bytes")
         raise http.HttpError(400, "the head is unfinished")
-    method, length = http.parseHead(head)
+    method, length, _ = http.parseHead(head)
     if length > maxLength:
         raise http.HttpError(413, f"the body exceeds {maxLength} bytes")
     if len(body) < length:

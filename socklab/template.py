@@ -15,7 +15,8 @@ def checkFields(option: str, text: str, known: Set[str]) -> None:
     try:
         for _, field, spec, conversion in Formatter().parse(text):
             if field is not None and (field not in known or spec or conversion):
-                raise ValueError(f"there is no field {{{field}}}")
+                form = (f"!{conversion}" if conversion else "") + (f":{spec}" if spec else "")
+                raise ValueError(f"there is no field {{{field}{form}}}")
     except ValueError as error:
         raise ValueError(f"{option}: expected text with the fields {expected}: {error}") from None
 

@@ -13,11 +13,13 @@ _CONTROLS: Final = (
 )
 _REPLACED: Final = dict.fromkeys(_CONTROLS, "�")
 _NAMED: Final = {0x09: r"\t", 0x0A: r"\n", 0x0D: r"\r", 0x22: r"\"", 0x5C: r"\\"}
-_ESCAPED: Final = {
-    # Some viewers break lines at U+2028 and U+2029 too.
-    code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+_ESCAPED: Final[dict[int, str]] = {
+    # Some viewers break lines at U+2028 and U+2029 too. C1 as \u: \x80 is the byte that is no text.
+    code: f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}"
     for code in (*_CONTROLS, 0x2028, 0x2029)
 } | _NAMED
+# What "surrogateescape" makes of bytes that are no text.
+_ESCAPED.update({0xDC00 + byte: f"\\x{byte:02x}" for byte in range(0x80, 0x100)})
 
 
 def printable(text: str) -> str:
@@ -35,23 +37,8 @@ def quoted(data: bytes | str, encoding: str = "utf-8") -> str:
 
     Bytes that are no text in `encoding` stand as `\xNN`.
     """
-    if isinstance(data, str):
-        return f'"{data.translate(_ESCAPED)}"'
-    try:
-        return f'"{data.decode(encoding).translate(_ESCAPED)}"'
-    except UnicodeDecodeError:
-        pass
-    # The escapes that stand for undecodable bytes must survive the escaping of backslashes.
-    pieces = []
-    while data:
-        try:
-            pieces.append(data.decode(encoding).translate(_ESCAPED))
-            break
-        except UnicodeDecodeError as error:
-            pieces.append(data[: error.start].decode(encoding).translate(_ESCAPED))
-            pieces.extend(f"\\x{byte:02x}" for byte in data[error.start : error.end])
-            data = data[error.end :]
-    return f'"{"".join(pieces)}"'
+    text = data if isinstance(data, str) else data.decode(encoding, "surrogateescape")
+    return f'"{text.translate(_ESCAPED)}"'
 
 
 def hexadecimal(data: bytes) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Annotated, Final
 
 from pydantic import BeforeValidator
 
-_SECONDS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
+_SECONDS: Final = {"ms": Fraction(1, 1000), "s": 1, "m": 60, "h": 3600}
+_FOREVER: Final = 1e18
 _BYTES: Final = {
     "B": 1,
     "kB": 1000,
@@ -27,11 +30,12 @@ class Expected:
     what: str
 
 
-def _split(text: str, units: dict[str, float] | dict[str, int]) -> float:
-    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?([A-Za-z]+)", text)
+def _split(text: str, units: Mapping[str, Fraction | int]) -> Fraction:
+    match = re.fullmatch(r"([0-9]{1,18}(?:\.[0-9]{1,18})?) ?([A-Za-z]+)", text)
     if match is None or match[2] not in units:
         raise ValueError(text)
-    return float(match[1]) * units[match[2]]
+    # As a float, 2.01 kB would not be a whole number of bytes.
+    return Fraction(match[1]) * units[match[2]]
 
 
 def seconds(value: object) -> float:
@@ -40,8 +44,8 @@ def seconds(value: object) -> float:
     @raise ValueError: it is none.
     """
     if isinstance(value, str):
-        return _split(value, _SECONDS)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
+        return float(_split(value, _SECONDS))
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _FOREVER:
         raise ValueError(value)
     return float(value)
 
@@ -53,7 +57,7 @@ def size(value: object) -> int:
     """
     if isinstance(value, str):
         exact = _split(value, _BYTES)
-        if exact != int(exact):
+        if exact.denominator != 1:
             raise ValueError(value)
         return int(exact)
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:

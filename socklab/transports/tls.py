@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from OpenSSL import SSL, crypto
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
     IDelayedCall,
     IHalfCloseableProtocol,
@@ -125,11 +126,16 @@ def _selectProtocol(connection: SSL.Connection, offered: list[bytes]) -> Any:
     return SSL.NO_OVERLAPPING_PROTOCOLS
 
 
+@implementer(IHalfCloseableProtocol)
 class _TLSConnection(BufferingTLSTransport):
-    """Bounds the handshake in time, and gives the peer's close_notify to a protocol that knows half-close."""
+    """Bounds the handshake in time, and gives the end of the peer's input to a protocol that knows half-close.
+
+    That end should be close_notify, but some clients (ncat --ssl) only send FIN.
+    """
 
     _timer: IDelayedCall | None = None
     _peerFinished = False
+    _fin = False
 
     def makeConnection(self, transport: ITransport) -> None:
         factory = cast("_TLSFactory", self.factory)
@@ -169,6 +175,24 @@ class _TLSConnection(BufferingTLSTransport):
                 if not self._aborted:
                     ProtocolWrapper.dataReceived(self, data)
         self._flushSendBIO()
+
+    def readConnectionLost(self) -> None:
+        self._fin = True
+        wrapped = self.wrappedProtocol
+        if not (self._handshakeDone and IHalfCloseableProtocol.providedBy(wrapped)) or self.disconnecting:
+            cast(Any, self.transport).connectionLost(Failure(ConnectionDone()))
+        elif not self._peerFinished:
+            self._peerFinished = True
+            wrapped.readConnectionLost()
+
+    def writeConnectionLost(self) -> None:
+        """Never said: TLS has no half of its own to close."""
+
+    def _shutdownTLS(self) -> None:
+        super()._shutdownTLS()
+        if self._fin:
+            # Nobody will answer our close_notify.
+            cast(Any, self.transport).loseConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._stopTimer()
