@@ -152,6 +152,18 @@ class TestBulk:
         assert back == b"z" * 3_000_000
         client.close()
 
+    def test_fin_without_close_notify(self, server: Server, authority: trustme.CA) -> None:
+        """A TLS client that ends with a bare FIN, as ncat does, gets all that is owed and close_notify."""
+        client = trusting(authority).wrap_socket(
+            wire.tcp(server.ports["echo", "tls"]), server_hostname="localhost"
+        )
+        client.sendall(b"x" * 100_000)
+        with socket.socket(fileno=client.fileno()) as raw:
+            raw.shutdown(socket.SHUT_WR)
+            raw.detach()
+        assert wire.toTheEnd(client) == b"x" * 100_000
+        client.close()
+
 
 class TestDatagrams:
     """UDP."""
