@@ -8,9 +8,11 @@ from unicodedata import normalize
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
-from socklab import Factory, Lines, MemoryRooms, MessageProtocol, TooManyRooms, checkFields, printable
+from socklab import Factory, Lines, MemoryRooms, MessageProtocol, TooManyRooms, checkFields, isPrintable, printable
 
 LOBBY: Final = "lobby"
+SLICE: Final = 100
+"""How many lines of one message are relayed at once: a message may hold a million."""
 
 
 class ChatProtocol(MessageProtocol):
@@ -33,10 +35,19 @@ class ChatProtocol(MessageProtocol):
         lines = text.split("\n")
         if len(lines) > 1 and not lines[-1]:
             lines.pop()
-        for line in lines:
+        self.linesReceived(lines, 0)
+
+    def linesReceived(self, lines: list[str], begin: int) -> None:
+        """Handle some of the lines of one message, then let others have their turn."""
+        for line in lines[begin : begin + SLICE]:
             if not self.room:
                 return
             self.lineReceived(line.removesuffix("\r"))
+        if begin + SLICE >= len(lines):
+            self.transport.resumeProducing()
+        else:
+            self.transport.pauseProducing()
+            self.transport.clock.callLater(0, self.linesReceived, lines, begin + SLICE)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Let out."""
@@ -194,6 +205,8 @@ class ChatFactory(Factory):
         @raise ValueError: an option makes no sense; the message begins with its name.
         """
         checkFields("format", format, {"nick", "text", "room"})
+        if not isPrintable(format):
+            raise ValueError("format: expected one line of text without controls")
         for name, value, least in (
             ("history", history, 0),
             ("max_nick", max_nick, 1),

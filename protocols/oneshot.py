@@ -81,7 +81,8 @@ class OneShotProtocol(MessageProtocol):
         """Fill in a template."""
         peer = self.transport.peer
         return template.render(
-            self.transport.encoding,
+            # The HTTP response says that it is UTF-8.
+            "utf-8" if self.factory.until == "http" else self.transport.encoding,
             {
                 "request": request,
                 "peer_host": peer.host,

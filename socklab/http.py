@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from email.utils import formatdate
 from http import HTTPStatus
@@ -9,6 +10,11 @@ from typing import NamedTuple
 
 HEAD_END = b"\r\n\r\n"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+_TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_REQUEST_LINE = re.compile(rb"(%b) [!-~\x80-\xff]+ HTTP/([0-9]\.[0-9])" % _TOKEN)
+# RFC 9112, 5.1: space before the colon is how requests are smuggled; RFC 9110, 5.5: so are bare CR and LF.
+_FIELD = re.compile(rb"(%b):([^\x00\r\n]*)" % _TOKEN)
 
 
 class Head(NamedTuple):
@@ -63,28 +69,29 @@ def parseHead(head: bytes) -> Head:
         another version.
     """
     requestLine, *fields = head.removesuffix(HEAD_END).split(b"\r\n")
-    parts = requestLine.split(b" ")
-    if len(parts) != 3 or not parts[0].isalpha() or not parts[2].startswith(b"HTTP/"):
+    request = _REQUEST_LINE.fullmatch(requestLine)
+    if request is None:
         raise HttpError(400, "this is no HTTP request")
-    if not parts[2].startswith(b"HTTP/1."):
+    method, version = request[1].decode("ascii"), request[2]
+    if not version.startswith(b"1."):
         raise HttpError(505, "only HTTP/1.0 and HTTP/1.1 are spoken here")
     lengths: set[bytes] = set()
     expectsContinue = False
     for line in fields:
-        name, colon, value = line.partition(b":")
-        # RFC 9112, 5.1: space before the colon is how requests are smuggled.
-        if not colon or not name or name != name.strip():
+        field = _FIELD.fullmatch(line)
+        if field is None:
             raise HttpError(400, "a header line is malformed")
+        name, value = field.groups()
         match name.lower():
             case b"transfer-encoding":
                 raise HttpError(411, "say the length of the body: Transfer-Encoding is not spoken here")
             case b"expect":
-                expectsContinue = value.strip().lower() == b"100-continue" and parts[2] != b"HTTP/1.0"
+                expectsContinue = value.strip().lower() == b"100-continue" and version != b"1.0"
             case b"content-length":
                 lengths.update(each.strip() for each in value.split(b","))
     if not lengths:
-        return Head(parts[0].decode("ascii"), 0, False)
+        return Head(method, 0, False)
     length = lengths.pop()
     if lengths or not length.isdigit() or len(length) > 18:
         raise HttpError(400, "Content-Length is malformed")
-    return Head(parts[0].decode("ascii"), int(length), expectsContinue)
+    return Head(method, int(length), expectsContinue)

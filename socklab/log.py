@@ -24,8 +24,8 @@ def _who(event: Event) -> str:
 
 
 def _plain(reason: str) -> str:
-    """A reason may quote the peer: nothing of it reaches the log raw."""
-    return quoted(reason)[1:-1].replace('\\"', '"')
+    """A reason may quote the peer: nothing of it reaches the log raw, nor without bound."""
+    return quoted(reason if len(reason) <= 200 else reason[:200] + "...")[1:-1].replace('\\"', '"')
 
 
 def logEvent(event: Event) -> None:

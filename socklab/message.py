@@ -15,10 +15,13 @@ from typing import Protocol as TypingProtocol
 from twisted.internet import protocol as twisted_protocol
 from twisted.internet.interfaces import IAddress, IProtocolFactory, IReactorTime
 from twisted.internet.protocol import BaseProtocol, connectionDone
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import Attribute, Interface, implementer
 
-from .framing import Framing, Raw
+from .framing import Framing, FramingError, Raw
+
+_log = Logger(namespace="socklab")
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,13 +190,21 @@ def speaksMessages(factory: object) -> bool:
 def sendToAll(transports: Iterable[IMessageTransport], text: str) -> None:
     """Send one text message to many peers, encoding it once for each wire format.
 
-    What a peer's encoding lacks becomes `?`.
+    What a peer's encoding lacks becomes `?`. Who listens in a framing that cannot carry this message does without.
     """
-    encoded: dict[Hashable, Encoded] = {}
+    encoded: dict[Hashable, Encoded | None] = {}
     for transport in transports:
         wireFormat = transport.wireFormat
         message = encoded.get(wireFormat)
-        if message is None:
-            message = transport.encode(text.encode(transport.encoding, "replace"), False)
-            encoded[wireFormat] = message
-        transport.sendEncoded(message)
+        if wireFormat not in encoded:
+            encoded[wireFormat] = message = _encode(transport, text)
+        if message is not None:
+            transport.sendEncoded(message)
+
+
+def _encode(transport: IMessageTransport, text: str) -> Encoded | None:
+    try:
+        return transport.encode(text.encode(transport.encoding, "replace"), False)
+    except FramingError as error:
+        _log.info("a message for all did not reach those whose framing cannot carry it: {error}", error=error)
+        return None

@@ -38,7 +38,7 @@ class Request(Framing):
             yield bytes(self._buffer)
         if end is not None and (end <= self.maxLength or self._until == "http"):
             yield self._take(end)
-        elif len(self._buffer) > self.maxLength:
+        elif len(self._buffer) > self.maxLength and self._until != "http":
             self._take(0)
             raise TooLong(f"a request of more than {self.maxLength} bytes")
 
@@ -113,9 +113,9 @@ def readHttp(request: bytes, maxLength: int) -> tuple[str, bytes]:
     @raise HttpError: it is to be answered with an error.
     """
     head, end, body = request.partition(http.HEAD_END)
+    if len(head) + len(end) > LINE:
+        raise http.HttpError(431, f"the head exceeds {LINE} bytes")
     if not end:
-        if len(request) > LINE:
-            raise http.HttpError(431, f"the head exceeds {LINE} bytes")
         raise http.HttpError(400, "the head is unfinished")
     method, length, _ = http.parseHead(head)
     if length > maxLength:

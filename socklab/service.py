@@ -152,6 +152,7 @@ class ProtocolService(MultiService):
                 encoding=listener.encoding,
                 framing=listener.framing,
                 closeTimeout=closeTimeout,
+                proxied=listener.listen.prefix == "haproxy",
                 lines=listener.lines,
                 connections=connections,
                 udpPorts=udpPorts,

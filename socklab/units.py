@@ -10,7 +10,7 @@ from typing import Annotated, Final
 
 from pydantic import BeforeValidator
 
-_SECONDS: Final = {"ms": Fraction(1, 1000), "s": 1, "m": 60, "h": 3600}
+_SECONDS: Final[Mapping[str, Fraction | int]] = {"ms": Fraction(1, 1000), "s": 1, "m": 60, "h": 3600}
 _FOREVER: Final = 1e18
 _BYTES: Final = {
     "B": 1,

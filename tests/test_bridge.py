@@ -81,6 +81,18 @@ def test_text_is_never_cut_within_a_character() -> None:
     assert peer.receive() == [(b"\xed\x95\xff", True)]
 
 
+def test_unfinished_character_is_not_lost() -> None:
+    """What looked like the beginning of a character, and was not, is sent before the close."""
+
+    class Latin(Protocol):
+        def connectionMade(self) -> None:
+            self.transport.write(bytearray(b"caf\xe9"))
+            self.transport.loseConnection()
+
+    peer = serve(Latin).websocket()
+    assert peer.receive() == [(b"caf", False), (b"\xe9", True)]
+
+
 def test_subprotocol_binary() -> None:
     """With websockify's `binary` all is binary."""
     peer = serve(QOTD).websocket(subprotocols="binary, base64")

@@ -39,6 +39,18 @@ protocol = "chat"
 listen = ['tcp:0:interface=127.0.0.1', 'ws:tcp:0:interface=127.0.0.1', 'udp:0:interface=127.0.0.1']
 
 [[service]]
+name = "short"
+protocol = "oneshot"
+listen = ['ssl:0:interface=127.0.0.1:privateKey={certificate}/key.pem:certKey={certificate}/cert.pem']
+options = {{ reply_file = "long.txt" }}
+
+[[service]]
+name = "proxied"
+protocol = "oneshot"
+listen = ['haproxy:tcp:0:interface=127.0.0.1', 'ws:haproxy:tcp:0:interface=127.0.0.1']
+options = {{ reply = "{{peer_host}} {{peer_port}} {{request}}" }}
+
+[[service]]
 name = "hasty"
 protocol = "echo"
 listen = ['ssl:0:interface=127.0.0.1:privateKey={certificate}/key.pem:certKey={certificate}/cert.pem']
@@ -50,6 +62,7 @@ limits = {{ handshake_timeout = "200ms" }}
 def folder(tmp_path_factory: pytest.TempPathFactory, certificate: Path) -> Path:
     """Where the server runs."""
     folder = tmp_path_factory.mktemp("real")
+    (folder / "long.txt").write_bytes(b"long" * 500_000)
     (folder / "lab.toml").write_text(CONFIG.format(certificate=certificate))
     return folder
 
@@ -152,6 +165,15 @@ class TestBulk:
         assert back == b"z" * 3_000_000
         client.close()
 
+    def test_tls_close_is_prompt(self, server: Server, authority: trustme.CA) -> None:
+        """A long TLS answer, read at leisure, ends with the server's close_notify and then at once."""
+        port = server.ports["short", "tls"]
+        client = trusting(authority).wrap_socket(wire.tcp(port), server_hostname="localhost")
+        client.sendall(b"q\n")
+        assert wire.toTheEnd(client) == b"long" * 500_000
+        client.unwrap()
+        client.close()
+
     def test_fin_without_close_notify(self, server: Server, authority: trustme.CA) -> None:
         """A TLS client that ends with a bare FIN, as ncat does, gets all that is owed and close_notify."""
         client = trusting(authority).wrap_socket(
@@ -163,6 +185,24 @@ class TestBulk:
             raw.detach()
         assert wire.toTheEnd(client) == b"x" * 100_000
         client.close()
+
+
+class TestProxy:
+    """Behind haproxy:."""
+
+    def test_client_is_known(self, server: Server) -> None:
+        """The protocol knows the client's address, not the proxy's."""
+        header = b"PROXY TCP4 203.0.113.7 10.0.0.1 4567 80\r\n"
+        client = wire.tcp(server.ports["proxied", "haproxy"])
+        client.sendall(header + b"hello\n")
+        assert wire.toTheEnd(client) == b"203.0.113.7 4567 hello\n"
+        client.close()
+        page = wire.tcp(server.ports["proxied", "ws haproxy"])
+        page.sendall(header)
+        wire.websocket(0, page)
+        wire.send(page, b"hello")
+        assert wire.receive(page) == (1, b"203.0.113.7 4567 hello")
+        page.close()
 
 
 class TestDatagrams:
@@ -262,6 +302,35 @@ def test_korean_cut_at_every_byte(server: Server, encoding: str) -> None:
     assert set(heard) == {"안녕하세요, 세계! 👋"}
     speaker.close()
     listener.close()
+
+
+class TestBursts:
+    """Very many messages in one write."""
+
+    def test_no_reader_is_cut(self, server: Server) -> None:
+        """65,536 lines in one write reach a member that reads, and cut nobody."""
+        speaker, reader = wire.tcp(server.ports["chat", "tcp"]), wire.tcp(server.ports["chat", "tcp"])
+        nick = "가" * 32
+        speaker.sendall(f"/nick {nick}\n".encode() + b"\n" * 65536)
+        line = f"{nick}: \n".encode()
+        heard = bytearray()
+        while heard.count(line) < 65536:
+            data = reader.recv(262144)
+            assert data
+            heard += data
+        speaker.close()
+        reader.close()
+
+    def test_own_answers(self, server: Server) -> None:
+        """A client that reads gets the answers to 20,000 commands of one write, however long they are."""
+        with wire.tcp(server.ports["chat", "tcp"]) as client:
+            client.sendall(b"/help\n" * 20_000)
+            got, tail = 0, b""
+            while got < 20_000:
+                data = client.recv(262144)
+                assert data
+                got += (tail + data).count(b"* //TEXT: say /TEXT\n")
+                tail = (tail + data)[-19:]
 
 
 class TestHostile:

@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 
 from socklab import Factory, Lines, MessageProtocol, Netstring, PeerError
 from socklab.events import Closed, Cut, Failed, Opened
-from socklab.framing import Int16
+from socklab.framing import Int8, Int16
 from socklab.limits import Limits
 from socklab.protocols.chat import ChatFactory
 from socklab.protocols.echo import EchoFactory
@@ -356,6 +356,69 @@ class TestBackpressure:
         server.check()
         assert protocol.calls == ["made", b"1", b"2", b"3", b"4", "lost"]
 
+    def test_pausing_within_a_message(self) -> None:
+        """Messages and the end of the stream keep their order, whenever the protocol pauses and resumes."""
+        factory = RecorderFactory()
+        server = MemoryServer(factory)
+        peer = server.tcp()
+        protocol = factory.built[0]
+
+        def fickle(payload: bytes, isBinary: bool) -> None:
+            protocol.calls.append(payload)
+            protocol.transport.pauseProducing()
+            if payload != b"a":
+                protocol.transport.resumeProducing()
+
+        protocol.messageReceived = fickle  # type: ignore[method-assign]
+        peer.send(b"a\nb\nc\nd\n")
+        peer.finish()
+        assert protocol.calls == ["made", b"a"]
+        protocol.transport.resumeProducing()
+        server.check()
+        assert protocol.calls == ["made", b"a", b"b", b"c", b"d", "lost"]
+
+    def test_pausing_and_closing(self) -> None:
+        """A conversation that is closed while it is paused, or the other way round, ends as any other."""
+        for first, second in (("pauseProducing", "loseConnection"), ("loseConnection", "pauseProducing")):
+            factory = RecorderFactory()
+            peer = MemoryServer(factory).tcp()
+            transport = factory.built[0].transport
+            getattr(transport, first)()
+            getattr(transport, second)()
+            peer.finish()
+            assert peer.closed
+
+    def test_no_more_than_a_burst_at_once(self) -> None:
+        """Of one read no more than 100 messages are handled before others have their turn; none is lost."""
+        handled: list[int] = []
+        factory = RecorderFactory()
+        server = MemoryServer(factory)
+        peer = server.tcp()
+        protocol = factory.built[0]
+        server.clock.callLater(0, lambda: handled.append(len(protocol.calls) - 1))
+        peer.send(b"\n" * 1000)
+        assert handled == [100]
+        assert protocol.calls == ["made", *[b""] * 1000]
+
+    def test_producer_that_fails(self) -> None:
+        """A producer that raises as it is stopped harms nothing else."""
+
+        class Failing:
+            def stopProducing(self) -> None:
+                raise ZeroDivisionError
+
+        factory = RecorderFactory()
+        server = MemoryServer(factory)
+        peers = [server.tcp() for _ in range(3)]
+        for each in factory.built:
+            each.transport.registerProducer(Failing(), True)
+        peers[0].reset()
+        gone = server.connections.goAway()
+        for each in peers[1:]:
+            each.finish()
+        assert gone.called
+        assert [each.calls for each in factory.built] == [["made", "lost"]] * 3
+
 
 class TestLimits:
     """What is too long."""
@@ -393,6 +456,20 @@ class TestLimits:
         binary = MemoryServer(EchoFactory(), framing=Int16).tcp()
         binary.send(b"\x00\x03abc\x00\x00")
         assert binary.receive() == b"\x00\x03abc\x00\x00"
+
+
+class TestFanOut:
+    """One message for many."""
+
+    def test_framing_that_cannot_carry_it(self) -> None:
+        """A chat line that a member's framing cannot carry misses that member only, and harms not the speaker."""
+        server = MemoryServer(ChatFactory(announce=False), framing=Int8)
+        narrow = server.tcp()
+        page, speaker = server.websocket(), server.websocket()
+        speaker.say("x" * 300)
+        speaker.say("short")
+        assert page.hear() == ["user3: " + "x" * 300, "user3: short"]
+        assert narrow.receive() == b"\x0cuser3: short"
 
 
 class TestFailures:

@@ -99,6 +99,38 @@ class TestPeers:
             left.append(watcher.hear())
         assert left == [[], [], ["* user2 has left"], ["* user3 has left"], ["* user4 has left"], []]
 
+    def test_one_leaves_with_another(self) -> None:
+        """A peer whose leaving ends another one's conversation leaves the rest in order."""
+        partners: list[MessageProtocol] = []
+
+        class Partner(MessageProtocol):
+            def connectionMade(self) -> None:
+                partners.append(self)
+
+            def connectionLost(self, reason: object = None) -> None:
+                for each in partners:
+                    each.transport.loseConnection()
+
+        factory = Factory()
+        factory.protocol = Partner
+        server = MemoryServer(factory)
+        for _ in range(3):
+            server.udp().send(b"x")
+        server.advance(61)
+        assert len([each for each in server.events if isinstance(each, Closed)]) == 3
+
+    def test_flood_leaves_others_their_turn(self) -> None:
+        """After 100 datagrams the port reads no more in this turn of the reactor."""
+        server = MemoryServer(EchoFactory())
+        peer = server.udp()
+        peer.send(b"x")
+        (port,) = server._datagrams.values()
+        for _ in range(99):
+            port.protocol.datagramReceived(b"", ("127.0.0.1", 5000))
+        assert port.maxThroughput == 0
+        server.check()
+        assert port.maxThroughput == 256 * 1024
+
     def test_as_many_as_udp_peers(self) -> None:
         """One peer more than udp_peers is not heard; that is told once."""
         server = MemoryServer(ChatFactory(), limits=Limits(udp_peers=2))

@@ -160,6 +160,17 @@ class TestMessages:
             peer.sendBytes(bytes([byte]))
         assert peer.receive() == [("안녕".encode(), False), (b"\x00\xff", True)]
 
+    def test_many_lines_in_one_message(self) -> None:
+        """A message of very many lines is relayed whole, a hundred lines at a time."""
+        server = MemoryServer(ChatFactory(format="{text}", announce=False))
+        sender, reader = server.websocket(), server.tcp()
+        seen: list[int] = []
+        server.clock.callLater(0, lambda: seen.append(reader.received.count(b"\n")))
+        sender.say("\n".join(map(str, range(5000))))
+        sender.say("after")
+        assert seen == [100]
+        assert reader.hear() == [*map(str, range(5000)), "after"]
+
 
 class TestLimits:
     """What goes too far."""
@@ -272,6 +283,35 @@ class TestClosing:
         assert peer.hear() == ["q"]
         assert (peer.closeCode, peer.finished) == (1000, False)
         peer.close(1000)
+        assert peer.finished
+
+    def test_close_frame_waits_for_no_limit(self) -> None:
+        """A close behind more than `pending` is sent in its turn, and nothing before it is lost."""
+        factory = OneShotFactory(reply="x" * 300_000)
+        server = MemoryServer(factory, limits=Limits(pending=1000))
+        peer = server.websocket()
+        peer.stopReading()
+        peer.sendFrame(PING, b"a")
+        peer.say("q")
+        assert not peer.closed
+        peer.startReading()
+        assert [len(each) for each, _ in peer.receive()] == [300_000]
+        assert peer.closeCode == 1000
+
+    def test_closing_while_paused(self) -> None:
+        """A protocol that has paused its peer and closes still hears the answer to its close."""
+
+        class Pausing(MessageProtocol):
+            def messageReceived(self, payload: bytes, isBinary: bool) -> None:
+                self.transport.pauseProducing()
+                self.transport.loseConnection()
+
+        factory = Factory()
+        factory.protocol = Pausing
+        peer = MemoryServer(factory).websocket()
+        peer.say("x")
+        assert closeCode(peer) == 1000
+        peer.close()
         assert peer.finished
 
     def test_close_that_is_not_answered(self) -> None:

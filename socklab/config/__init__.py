@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
-from twisted.internet.protocol import Factory
 
 from ..framing import FRAMINGS, Framing, Raw
 from ..limits import Limits
@@ -71,8 +70,11 @@ def loadConfig(path: Path) -> Config:
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise ConfigError([f"{path}: line {line}: expected UTF-8"]) from None
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
+        # Of tomllib; or of Python itself, which refuses to read an integer of thousands of digits.
         raise ConfigError([f"{path}: {error}"]) from None
+    except RecursionError:
+        raise ConfigError([f"{path}: lists or tables are nested too deeply"]) from None
     return _check(raw, path)
 
 
@@ -128,6 +130,9 @@ def _tidy(found: list[Mistake]) -> list[Mistake]:
     )
 
 
+_KINDS: Final = {"stream": "streams (tcp:, ssl:, unix:)", "udp": "udp:", "websocket": "ws:"}
+
+
 class _Draft:
     """A service as it stands in the file, with what is wrong beyond the shape of its tables."""
 
@@ -155,6 +160,10 @@ class _Draft:
     def _loadFactory(self, folder: Path) -> None:
         name, options = self.raw.get("protocol"), self.raw.get("options", {})
         if not isinstance(name, str):
+            if "protocol" not in self.raw and isinstance(options, dict):
+                # The options cannot be checked, but the missing key may be among them.
+                for key in ServiceTable.model_fields.keys() & options.keys() - self.raw.keys():
+                    self._wrong("options", key, what="unknown key")
             return
         try:
             found = find(name, folder)
@@ -201,7 +210,8 @@ class _Draft:
             return "the protocol needs a stream: it cannot be served over datagrams"
         served = getattr(self.factory, "transports", (listen.kind,))
         if listen.kind not in served:
-            return f"with these options the protocol is served over {', '.join(sorted(served))} only"
+            kinds = ", ".join(_KINDS[kind] for kind in sorted(served))
+            return f"with these options the protocol is served over {kinds} only"
         return None
 
     def service(self, table: ServiceTable) -> Service:
@@ -246,8 +256,3 @@ def _duplicates(drafts: list[_Draft]) -> Iterator[Mistake]:
                     yield Mistake(("service", draft.index, "listen", number), what)
                     break
             addresses.append((listen, where))
-
-
-def factoryOf(service: Service) -> Factory | None:
-    """Give the Factory that starts and stops with a service; a datagram protocol has none."""
-    return service.factory if hasattr(service.factory, "buildProtocol") else None

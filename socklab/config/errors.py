@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel, ValidationError
@@ -19,6 +20,10 @@ from ..text import quoted
 from ..units import Expected
 
 Loc = tuple[int | str, ...]
+
+_LISTS: Final = (list, tuple, set, frozenset)
+# Keys that TOML takes without quotes.
+_BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class Mistake(NamedTuple):
@@ -40,7 +45,7 @@ def shown(value: object) -> str:
     """Give a value as it would stand in the file, cut short when it is long."""
     if isinstance(value, str):
         text = quoted(value)
-    elif isinstance(value, bool | int | float | list | dict):
+    elif isinstance(value, bool | int | list | dict):
         text = json.dumps(value, ensure_ascii=False, default=str)
     else:
         text = str(value)
@@ -63,7 +68,8 @@ def place(loc: Loc, raw: object) -> str:
         if isinstance(step, int):
             path += f"[{step + 1}]"
         else:
-            path += f".{step}" if path else step
+            key = step if _BARE.fullmatch(step) else quoted(step)
+            path += f".{key}" if path else key
     return ": ".join(part for part in (prefix, path) if part)
 
 
@@ -93,7 +99,12 @@ def expectation(annotation: Any, metadata: Sequence[Any] = ()) -> str:
     if origin is Literal:
         return _either([shown(each) for each in arguments])
     if origin in (Union, types.UnionType):
-        parts = [expectation(each, metadata) for each in arguments if each is not type(None)]
+        parts = []
+        for each in arguments:
+            if get_origin(each) is Literal:
+                parts += [shown(value) for value in get_args(each)]
+            elif each is not type(None):
+                parts.append(expectation(each, metadata))
         return _either(parts)
     bounds = _bounds(metadata)
     if annotation is bool:
@@ -102,13 +113,15 @@ def expectation(annotation: Any, metadata: Sequence[Any] = ()) -> str:
         return "an integer" + bounds
     if annotation is float:
         return "a number" + bounds
-    if annotation is str:
+    if annotation in (str, bytes):
         return "text"
+    if annotation is Any or annotation is None:
+        return "a value"
     if isinstance(annotation, type) and issubclass(annotation, Path):
         return "the path of a file"
     if isinstance(annotation, type) and issubclass(annotation, Enum):
         return _either([shown(each.value) for each in annotation])
-    if (origin or annotation) in (list, tuple, set, frozenset):
+    if (origin or annotation) in _LISTS:
         return "a list"
     if _fields(annotation) is not None or (origin or annotation) is dict:
         return "a table"
@@ -141,7 +154,8 @@ def _fields(annotation: Any) -> Mapping[str, tuple[Any, Sequence[Any]]] | None:
         fields: Mapping[str, FieldInfo] = annotation.model_fields
         return {name: (each.annotation, each.metadata) for name, each in fields.items()}
     if isinstance(annotation, type) and dataclasses.is_dataclass(annotation):
-        return {each.name: (each.type, ()) for each in dataclasses.fields(annotation)}
+        hints = get_type_hints(annotation, include_extras=True)
+        return {each.name: (hints[each.name], ()) for each in dataclasses.fields(annotation)}
     return None
 
 
@@ -172,7 +186,7 @@ def _follow(annotation: Any, metadata: Sequence[Any], loc: Loc, raw: object) -> 
                 if step in value:
                     annotation, metadata = None, ()
                     break
-            if get_origin(candidate) in (list, tuple) and isinstance(step, int) and isinstance(value, list):
+            if get_origin(candidate) in _LISTS and isinstance(step, int) and isinstance(value, list):
                 annotation, metadata = get_args(candidate)[0], ()
                 if get_origin(annotation) is Annotated:
                     annotation, *metadata = get_args(annotation)
@@ -182,6 +196,10 @@ def _follow(annotation: Any, metadata: Sequence[Any], loc: Loc, raw: object) -> 
         done = (*done, step)
         value = _at(raw, done)
     return done, annotation, metadata
+
+
+def _length(value: object) -> int:
+    return len(value) if isinstance(value, list | dict | str) else 0
 
 
 def mistakes(error: ValidationError, model: type[BaseModel], raw: object) -> list[Mistake]:
@@ -195,6 +213,9 @@ def mistakes(error: ValidationError, model: type[BaseModel], raw: object) -> lis
             unknown.append((loc, each["input"]))
         elif each["type"] == "missing":
             missing[loc] = f"is missing: expected {expectation(annotation, metadata)}"
+        elif each["type"] == "too_short" and _length(_at(raw, loc)) >= each["ctx"]["min_length"]:
+            # Since 2.14 pydantic counts only the items that are right; what is wrong with the others is told.
+            continue
         elif loc not in found:
             found[loc] = f"expected {expectation(annotation, metadata)}, got {shown(_at(raw, loc))}"
     for loc, _ in unknown:

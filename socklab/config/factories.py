@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import inspect
 import os
 import sys
 import traceback
 import types
+import warnings
 from collections.abc import Callable
+from enum import Enum
 from functools import reduce
+from importlib.machinery import PathFinder
 from importlib.metadata import entry_points
 from operator import or_
 from pathlib import Path
 from typing import Annotated, Any, Final, Union, get_args, get_origin, get_type_hints
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PydanticUserError, ValidationError, create_model
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PydanticUserError,
+    Strict,
+    ValidationError,
+    create_model,
+)
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.internet.protocol import BaseProtocol, DatagramProtocol, Factory
 
 from ..message import Factory as MessageFactory
 from ..message import MessageProtocol
 from .errors import Mistake, mistakes, near
+
+# TOML has none of these.
+_FROM_OTHERS: Final = (tuple, set, frozenset, bytes, Enum)
 
 GROUP: Final = "socklab.protocols"
 BUILTIN: Final = {
@@ -52,14 +68,14 @@ def find(name: str, folder: Path) -> Any:
             )
     target = target or name
     module, _, attribute = target.partition(":")
-    if not module or not attribute:
+    if not all(module.split(".")) or not all(attribute.split(".")):
         raise NoProtocol(f'expected "package.module:Name", got "{name}"')
     found = _import(module, folder)
     for part in attribute.split("."):
         try:
             found = getattr(found, part)
         except AttributeError:
-            public = [each for each in vars(found) if not each.startswith("_")]
+            public = [each for each in dir(found) if not each.startswith("_")]
             raise NoProtocol(f"{module} has no {attribute}{near(attribute, public)}") from None
     if not callable(found):
         raise NoProtocol(f"{target} is no Factory and no Protocol class, but {type(found).__name__}")
@@ -67,26 +83,30 @@ def find(name: str, folder: Path) -> Any:
 
 
 def _import(module: str, folder: Path) -> Any:
-    beside = folder / f"{module.partition('.')[0]}.py"
-    if beside.exists() and _writableByOthers(folder):
-        raise NoProtocol(
-            f"{folder} is writable by others than its owner, and root runs no code from there: chmod go-w {folder}"
-        )
-    if str(folder) not in sys.path:
-        # Last: a file of this folder must not stand in for one of Python's own modules.
-        sys.path.append(str(folder))
+    beside = PathFinder.find_spec(module.partition(".")[0], [str(folder)])
+    if beside is not None:
+        for each in (folder, *map(Path, beside.submodule_search_locations or ()), beside.origin):
+            if each is not None and _writableByOthers(Path(each)):
+                raise NoProtocol(
+                    f"{each} is writable by others than its owner, and root runs no code from there: "
+                    f"chmod go-w {each}"
+                )
+        if str(folder) not in sys.path:
+            # Last: a file of this folder must not stand in for one of Python's own modules. And only when it is
+            # asked for: where others can write, they would put what some module tries to import.
+            sys.path.append(str(folder))
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name == module.partition(".")[0] or error.name == module:
             raise NoProtocol(f"there is no module {module}, installed or in {folder}") from None
         raise NoProtocol(f"{module} does not import: {_ownLine(error)}") from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise NoProtocol(f"{module} does not import: {_ownLine(error)}") from None
 
 
-def _writableByOthers(folder: Path) -> bool:
-    return os.geteuid() == 0 and bool(folder.stat().st_mode & 0o022)
+def _writableByOthers(path: Path) -> bool:
+    return os.geteuid() == 0 and bool(path.stat().st_mode & 0o022)
 
 
 def _ownLine(error: BaseException) -> str:
@@ -99,13 +119,22 @@ def _ownLine(error: BaseException) -> str:
     return f"{said} ({own[-1].filename}, line {own[-1].lineno})" if own else said
 
 
+def _named(found: Any) -> str:
+    return str(getattr(found, "__qualname__", type(found).__qualname__))
+
+
 def build(found: Any, options: dict[str, Any], folder: Path) -> tuple[Any, list[Mistake]]:
     """Give the Factory that options make, or what is wrong with them, placed below `options`.
 
     A DatagramProtocol class is its own Factory: each listener has a protocol of its own.
     """
     if isinstance(found, type) and issubclass(found, DatagramProtocol):
-        return _call(found, options, folder, lambda values: lambda: found(**values))
+
+        def make(values: dict[str, Any]) -> Callable[[], Any]:
+            found(**values)  # One for nothing: what it refuses is told before any port is opened.
+            return lambda: found(**values)
+
+        return _call(found, options, folder, make)
     if isinstance(found, type) and issubclass(found, BaseProtocol):
         if options:
             return None, [Mistake(("options",), f"{found.__name__} is a Protocol, and takes none")]
@@ -114,7 +143,7 @@ def build(found: Any, options: dict[str, Any], folder: Path) -> tuple[Any, list[
         return factory, []
     built, wrong = _call(found, options, folder, lambda values: found(**values))
     if not wrong and not (IProtocolFactory.providedBy(built) or hasattr(built, "buildProtocol")):
-        return None, [Mistake(("protocol",), f"{found!r} gave no Factory, but {type(built).__name__}")]
+        return None, [Mistake(("protocol",), f"{_named(found)} gave no Factory, but {type(built).__name__}")]
     return built, wrong
 
 
@@ -123,23 +152,26 @@ def _call(
 ) -> tuple[Any, list[Mistake]]:
     try:
         model = optionsModel(found)
-    except (PydanticUserError, NameError, TypeError, ValueError) as error:
+    except (PydanticUserError, NameError, TypeError, ValueError, RecursionError) as error:
         reason = str(error).partition("\n")[0]
-        return None, [Mistake(("protocol",), f"the options of {found!r} cannot be checked: {reason}")]
+        return None, [Mistake(("protocol",), f"the options of {_named(found)} cannot be checked: {reason}")]
     try:
         values = model.model_validate(options, context={"folder": folder})
     except ValidationError as error:
         return None, [Mistake(("options", *loc), what) for loc, what in mistakes(error, model, options)]
-    given = {name: getattr(values, name) for name in values.model_fields_set}
     try:
-        return make(given), []
+        return make(_given(values)), []
     except ValueError as error:
         option, colon, rest = str(error).partition(": ")
         if colon and option in model.model_fields:
             return None, [Mistake(("options", option), rest)]
         return None, [Mistake(("options",), str(error))]
     except Exception as error:
-        return None, [Mistake(("protocol",), f"{found!r} failed: {_ownLine(error)}")]
+        return None, [Mistake(("protocol",), f"{_named(found)} failed: {_ownLine(error)}")]
+
+
+def _given(values: BaseModel) -> dict[str, Any]:
+    return {name: getattr(values, name) for name in values.model_fields_set}
 
 
 def optionsModel(found: Any) -> type[BaseModel]:
@@ -151,19 +183,32 @@ def optionsModel(found: Any) -> type[BaseModel]:
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             continue
         default = ... if parameter.default is parameter.empty else parameter.default
-        fields[name] = (_relative(hints.get(name, Any)), default)
+        fields[name] = (_fromToml(hints.get(name, Any)), default)
     config = ConfigDict(strict=True, frozen=True, extra="forbid", protected_namespaces=())
-    return create_model(getattr(found, "__name__", "options"), __config__=config, **fields)
+    with warnings.catch_warnings():
+        # An option may be called as a method of pydantic's is: `copy`, `json`, `schema`.
+        warnings.simplefilter("ignore", UserWarning)
+        return create_model(getattr(found, "__name__", "options"), __config__=config, **fields)
 
 
 def _path(value: object, info: Any) -> object:
     return info.context["folder"] / value if isinstance(value, str) else value
 
 
-def _relative(annotation: Any) -> Any:
-    """Have a path of the options be relative to the config file's folder."""
+def _fromToml(annotation: Any) -> Any:
+    """Accept for an annotation what TOML has for it: lists, text and tables; a path from the file's folder."""
     if annotation is Path:
         return Annotated[Path, BeforeValidator(_path)]
-    if get_origin(annotation) in (Union, types.UnionType):
-        return reduce(or_, [_relative(each) for each in get_args(annotation)])
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return Annotated[(_fromToml(arguments[0]), *arguments[1:])]
+    if origin in (Union, types.UnionType):
+        return reduce(or_, [_fromToml(each) for each in arguments])
+    if origin in (list, dict, tuple, set, frozenset):
+        annotation = origin[tuple(each if each is ... else _fromToml(each) for each in arguments)]
+    kind = origin or annotation
+    if isinstance(kind, type) and issubclass(kind, _FROM_OTHERS):
+        return Annotated[annotation, Strict(False)]
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+        return Annotated[optionsModel(kind), AfterValidator(lambda values: kind(**_given(values)))]
     return annotation

@@ -8,16 +8,17 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from ..limits import Limits
-from ..units import Expected, Seconds
+from ..units import Expected, PositiveSeconds
 
 FramingName = Literal["raw", "lines", "netstring", "int8", "int16", "int32"]
 
-_ASCII: Final = "".join(map(chr, range(128)))
+# With what raw_unicode_escape takes for a newline, and ISO 2022 for other characters.
+_ASCII: Final = "".join(map(chr, range(128))) + r"\u000a" + "\x1b$B!!"
 
 
 def _encoding(name: str) -> str:
     # Lines are cut at the byte 0x0A and commands begin with the byte of "/": in UTF-16 they would not be there.
-    if _ASCII.encode(name) != _ASCII.encode("ascii"):
+    if _ASCII.encode(name) != _ASCII.encode("ascii") or _ASCII.encode("ascii").decode(name) != _ASCII:
         raise ValueError(name)
     return codecs.lookup(name).name
 
@@ -45,7 +46,7 @@ class Table(BaseModel):
 class ServerTable(Table):
     """`[server]`: the process."""
 
-    shutdown_timeout: Seconds = 20.0
+    shutdown_timeout: PositiveSeconds = 20.0
     """Seconds for connections to take what is owed to them when the server stops, or closes one."""
     trace: Literal["off", "text", "hex"] = "off"
     """Whether every message, in both directions, goes to the log."""

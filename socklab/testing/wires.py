@@ -172,6 +172,7 @@ class MemoryDatagrams:
 
     def __init__(self, serving: Serving) -> None:
         self.sent: dict[tuple[str, int], list[bytes]] = {}
+        self.maxThroughput = 256 * 1024
         self.protocol = DatagramPeers(serving)
         self.protocol.makeConnection(cast(Any, self))
 

@@ -33,8 +33,9 @@ class BridgeTransport:
 
     def write(self, data: bytes) -> None:
         """Send bytes."""
-        if not isinstance(data, bytes):
-            raise TypeError(f"write takes bytes, got {type(data).__name__}")
+        if isinstance(data, str):
+            raise TypeError("write takes bytes, got str")
+        data = bytes(data)
         if data and not self.disconnecting and not self.disconnected:
             self._bridge.send(data)
 
@@ -44,6 +45,8 @@ class BridgeTransport:
 
     def loseConnection(self) -> None:
         """Send all that is owed, then close."""
+        if not self.disconnecting and not self.disconnected:
+            self._bridge.flush()
         self.disconnecting = True
         self._bridge.transport.loseConnection()
 
@@ -132,6 +135,13 @@ class BridgeProtocol(MessageProtocol):
             return
         if text:
             self.transport.sendMessage(text.encode(), False)
+
+    def flush(self) -> None:
+        """Send what was kept back as the beginning of a character that now will not come."""
+        kept = self._decoder.getstate()[0]
+        if kept:
+            self._decoder.reset()
+            self.transport.sendMessage(kept, True)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The connection is gone."""

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 from typing import Protocol as TypingProtocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ..events import Closed, Cut, Events, Failed, MessageReceived, Opened
 from ..framing import Framing
 from ..limits import Limits
 from ..message import FactoryLike, IMessageTransport, MessageProtocol, Peer, PeerError
+
+_log: Final = Logger(namespace="socklab")
 
 
 class Leaver(TypingProtocol):
@@ -52,7 +55,7 @@ class OpenConnections:
         done: Deferred[None] = Deferred()
         self._waiting.append(done)
         for connection in [*self._open]:
-            connection.goAway()
+            self._ask(connection.goAway)
         if not self._open and self._waiting:
             self._waiting.remove(done)
             done.callback(None)
@@ -61,7 +64,18 @@ class OpenConnections:
     def abort(self) -> None:
         """Close what is still open."""
         for connection in [*self._open]:
-            connection.abort()
+            self._ask(connection.abort)
+
+    def _ask(self, leave: Callable[[], None]) -> None:
+        """Have one connection end; that it fails to must not keep the others."""
+        try:
+            leave()
+        except Exception:
+            _log.failure("a connection could not be closed")
+
+
+BURST: Final = 100
+"""How many messages of one peer are handled before everybody else has had a turn."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +96,8 @@ class Serving:
     """Whether the messages are lines (a datagram is then one line)."""
     udpPorts: set[int] = field(default_factory=set)
     """The datagram ports of this process: no two of them shall answer each other."""
+    proxied: bool = False
+    """Whether the peer's address is known only with its first bytes, as behind `haproxy:`."""
     connections: OpenConnections = field(default_factory=OpenConnections)
 
 
@@ -94,20 +110,23 @@ class Conversation:
         transport: IMessageTransport,
         peer: Peer,
         onError: Callable[[bool], None],
+        onHold: Callable[[], None],
         told: bool = True,
     ) -> None:
         """@param onError: ends the connection after the protocol raised, in its transport's own way; its argument
             says whether the peer was at fault.
+        @param onHold: `held` has changed: read from the peer, and give what was read meanwhile, or stop.
         @param told: whether the beginning and the end are events.
         """
         self._serving = serving
         self._transport = transport
         self._onError = onError
+        self._onHold = onHold
         self._told = told
         self._events = serving.events
         self._closed: tuple[str, str] | None = None
-        self._held: deque[tuple[bytes, bool]] | None = None
-        self._inputEnded = False
+        self._holders: set[str] = set()
+        self._burst = 0
         self.peer = peer
         self.protocol: MessageProtocol | None = None
         self.listening = True
@@ -135,12 +154,29 @@ class Conversation:
             self._failed()
         return True
 
+    @property
+    def held(self) -> bool:
+        """Whether no message may be given to the protocol now."""
+        return bool(self._holders)
+
+    def hold(self, holder: str) -> None:
+        """Give it no message until `release`."""
+        if self.listening:
+            wasHeld = self.held
+            self._holders.add(holder)
+            if not wasHeld:
+                self._onHold()
+
+    def release(self, holder: str) -> None:
+        """End a `hold`; messages go on when nobody else holds them."""
+        if holder in self._holders:
+            self._holders.discard(holder)
+            if not self.held:
+                self._onHold()
+
     def received(self, payload: bytes, isBinary: bool) -> None:
-        """Hand a message to the protocol, or keep it while the protocol wants none."""
+        """Hand a message to the protocol. The adapter has seen that it is not held."""
         if not self.listening or self.protocol is None:
-            return
-        if self._held is not None:
-            self._held.append((payload, isBinary))
             return
         if self._events.traffic:
             self._events.emit(MessageReceived(self._serving.service, self.peer, payload, isBinary))
@@ -151,36 +187,28 @@ class Conversation:
             self._onError(True)
         except Exception:
             self._failed()
+        self._burst += 1
+        if self._burst >= BURST:
+            # One read may bring 65,536 lines, each of which goes to a whole room.
+            self._burst = 0
+            self.hold("burst")
+            self._serving.clock.callLater(0, self.release, "burst")
 
     def inputEnded(self) -> None:
-        """The peer will send nothing more."""
+        """The peer will send nothing more, and all that it has sent was handed over."""
         self.closing("peer", "closed")
-        if self._held is not None:
-            self._inputEnded = True
-            return
         if self.listening and self.protocol is not None:
             try:
                 self.protocol.readConnectionLost()
             except Exception:
                 self._failed()
 
-    def hold(self) -> None:
-        """Keep what comes from now on."""
-        if self._held is None:
-            self._held = deque()
-
-    def release(self) -> bool:
-        """Hand over what was kept; False when the protocol wanted no more half-way."""
-        held, self._held = self._held, None
-        while held:
-            self.received(*held.popleft())
-            if self._held is not None:
-                self._held.extend(held)
-                return False
-        if self._inputEnded:
-            self._inputEnded = False
-            self.inputEnded()
-        return True
+    def deafen(self) -> None:
+        """Hand over nothing more: what still comes is ignored, so nothing is held any longer."""
+        self.listening = False
+        if self.held:
+            self._holders.clear()
+            self._onHold()
 
     def closing(self, by: str, reason: str) -> None:
         """Remember who ended it, and how; the first word counts."""
@@ -192,12 +220,12 @@ class Conversation:
         if self._closed is None or self._closed[0] == "peer":
             self._closed = "server", reason
             self._events.emit(Cut(self._serving.service, self.peer, reason))
-        self.listening = False
+        self.deafen()
 
     def lost(self, reason: Failure) -> None:
         """The connection is gone."""
         self.listening = False
-        self._held = None
+        self._holders.clear()
         protocol, self.protocol = self.protocol, None
         if protocol is None:
             return
@@ -216,7 +244,7 @@ class Conversation:
             self._events.emit(Closed(self._serving.service, self.peer, *self._closed))
 
     def _failed(self) -> None:
-        self.listening = False
+        self.deafen()
         self._closed = "server", "the protocol failed"
         self._events.emit(Failed(self._serving.service, self.peer, Failure()))
         self._onError(False)

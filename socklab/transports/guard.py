@@ -33,9 +33,9 @@ class RateGuard:
         """Count one more answer, if it may be given."""
         # Python's hash of text is keyed at random: nobody can choose whom to share a slot with.
         slot = hash(address) % _SLOTS
-        left, at = self._slots.get(slot, (self._rate, now))
+        left, at = self._slots.get(slot, (max(1.0, self._rate), now))
         # The clock may be set back.
-        left = min(self._rate, left + max(0.0, now - at) * self._rate)
+        left = min(max(1.0, self._rate), left + max(0.0, now - at) * self._rate)
         allowed = left >= 1
         self._slots[slot] = (left - 1 if allowed else left, now)
         return allowed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -100,10 +101,13 @@ class Listen:
             return self.arguments["address"] == other.arguments.get("address")
         if not self.port or (self.kind == "udp") != (other.kind == "udp"):
             return False
-        return self.port == other.port and (
-            self.interface == other.interface
-            or ("" in (self.interface, other.interface) and ":" not in self.interface + other.interface)
-        )
+        if self.port != other.port:
+            return False
+        # Twisted opens "::" for IPv6 only: it goes well with 0.0.0.0.
+        one, another = (ip_address(each.interface.partition("%")[0] or "0.0.0.0") for each in (self, other))
+        if one.is_unspecified or another.is_unspecified:
+            return one.version == another.version
+        return one == another and self.interface.partition("%")[2] == other.interface.partition("%")[2]
 
 
 def parseListen(text: str, folder: Path) -> Listen:
@@ -118,6 +122,13 @@ def parseListen(text: str, folder: Path) -> Listen:
             raise ValueError("ws: goes before a stream endpoint, as in ws:tcp:8000")
         transport = {"tcp": "ws", "tls": "wss"}.get(inner.transport, f"ws {inner.transport}")
         return replace(inner, text=text, kind="websocket", transport=transport)
+    if text.startswith("haproxy:"):
+        inner = parseListen(text[8:], folder)
+        # A proxy sends its line before TLS begins; Twisted would look for it within.
+        if inner.kind != "stream" or inner.transport == "tls":
+            raise ValueError("haproxy: goes before a TCP or Unix endpoint, as in haproxy:tcp:3000")
+        description = f"haproxy:{inner.description}"
+        return replace(inner, text=text, prefix="haproxy", transport="haproxy", description=description)
     prefix, colon, _ = text.partition(":")
     if prefix.isdigit() and not colon:
         raise ValueError(f"say how, too: tcp:{text}, udp:{text} or ws:tcp:{text}")
@@ -128,7 +139,12 @@ def parseListen(text: str, folder: Path) -> Listen:
         names = _POSITIONAL[prefix]
         if len(positional) > len(names):
             extra = positional[len(names)]
-            raise ValueError(f"{extra!r} is one part too many (colons within an address are written \\:)")
+            raise ValueError(
+                f"{extra!r} is one part too many: write an address as interface=ADDRESS, with \\: for its colons"
+            )
+        for name in names[: len(positional)]:
+            if name in arguments:
+                raise ValueError(f"the {name} is there twice")
         arguments = {**dict(zip(names, positional, strict=False)), **arguments}
     _check(prefix, arguments)
     for name in _PATHS.get(prefix, ()):
@@ -147,10 +163,10 @@ def parseListen(text: str, folder: Path) -> Listen:
     )
     try:
         serverFromString(cast(Any, None), description)
-    except LookupError:
-        raise ValueError("no such socket was passed to this process, as systemd does") from None
-    except (ValueError, TypeError, OSError) as error:
-        raise ValueError(f"Twisted has no such endpoint: {error}") from None
+    except (ValueError, TypeError, LookupError, OSError) as error:
+        if prefix == "systemd" and isinstance(error, LookupError):
+            raise ValueError("systemd has passed no such socket to this process") from None
+        raise ValueError(f"Twisted refuses it: {error}") from None
     transport = "tls" if prefix in ("ssl", "tls") else prefix
     return Listen(text, "stream", transport, prefix, arguments, description)
 
@@ -167,12 +183,15 @@ def _check(prefix: str, arguments: dict[str, str]) -> None:
     for name in arguments:
         if name not in _KEYWORDS.get(prefix, {name}):
             raise ValueError(f"{prefix}: has no {name!r}, but {', '.join(sorted(_KEYWORDS[prefix]))}")
-    for name in ("interface",):
-        if arguments.get(name):
-            try:
-                ip_address(arguments[name].partition("%")[0])
-            except ValueError:
-                raise ValueError(f"expected an IP address as interface, got {arguments[name]!r}") from None
+    if interface := arguments.get("interface"):
+        try:
+            ip_address(interface.partition("%")[0])
+        except ValueError:
+            raise ValueError(f"expected an IP address as interface, got {interface!r}") from None
+    if not re.fullmatch("[1-9][0-9]{0,8}", arguments.get("backlog", "1")):
+        raise ValueError(f"expected a number of connections as backlog, got {arguments['backlog']!r}")
+    if not re.fullmatch("[0-7]{3,4}", arguments.get("mode", "666")):
+        raise ValueError(f"expected permissions such as 660 as mode, got {arguments['mode']!r}")
 
 
 _EXAMPLES = {

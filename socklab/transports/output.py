@@ -7,7 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall, INegotiated, IPullProducer, IPushProducer, IReactorTime
+from twisted.logger import Logger
 from zope.interface import implementer
+
+_log = Logger(namespace="socklab")
 
 _CHUNK = 64 * 1024
 _PATIENCE = 256 * 1024
@@ -56,14 +59,17 @@ class Output:
         self.closing = False
         transport.registerProducer(self, True)
 
-    def write(self, data: bytes) -> None:
-        """Send, now or when the peer has read what was sent before; nothing after `close`."""
+    def write(self, data: bytes, bounded: bool = True) -> None:
+        """Send, now or when the peer has read what was sent before; nothing after `close`.
+
+        @param bounded: False for what must be sent however much is waiting, such as WebSocket's close frame.
+        """
         if self.closing:
             return
         if not self._blocked:
             self._transport.write(data)
             return
-        if self._size > self._limit:
+        if bounded and self._size > self._limit:
             self._waiting.clear()
             self._size = 0
             self.closing = True
@@ -152,6 +158,7 @@ class Output:
             transport.loseConnection()
         else:
             transport.loseWriteConnection()
+        if not self._inputOver:
             transport.resumeProducing()
 
     def abort(self) -> None:
@@ -194,4 +201,7 @@ class Output:
     def _stopProducer(self) -> None:
         producer, self._producer = self._producer, None
         if producer is not None:
-            producer.stopProducing()
+            try:
+                producer.stopProducing()
+            except Exception:
+                _log.failure("a protocol's producer failed as it was stopped")

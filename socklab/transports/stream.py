@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections import deque
+from collections.abc import Hashable, Iterator
 from typing import Any, cast
 
 from twisted.internet.interfaces import (
@@ -45,57 +46,122 @@ class StreamConnection(Protocol):
     def __init__(self, serving: Serving) -> None:
         self._serving = serving
         self._framing: Framing | None = serving.framing() if serving.framing else None
-        self._quiet = False
-        self._inputOver = False
+        self._unread: deque[bytes] = deque()
+        self._messages: Iterator[bytes] | None = None
+        self._feeding = False
+        self._fin = False
+        self._ended = False
         self.clock = serving.clock
         self.encoding = serving.encoding
         self.wireFormat: Hashable = (type(self._framing or Raw), self.encoding)
 
     def connectionMade(self) -> None:
-        """Begin the conversation."""
+        """Begin the conversation, unless TLS or a proxy must first tell who is there."""
         serving = self._serving
-        secure = INegotiated.providedBy(self.transport)
-        address = self.transport.getPeer()
-        kind = "tls" if secure else "tcp" if hasattr(address, "host") else "unix"
-        self.peer = peerOf(address, kind)
         self._output = Output(
             self.transport,
             serving.clock,
             serving.limits.pending,
             serving.closeTimeout,
-            onPause=self._readOrNot,
-            onResume=self._readOrNot,
+            onPause=lambda: self._conversation.hold("output"),
+            onResume=lambda: self._conversation.release("output"),
             onOverflow=self._overflowed,
         )
-        self._conversation = Conversation(serving, self, self.peer, onError=self._failed)
+        self._conversation = Conversation(
+            serving, self, self._lookAtPeer(), onError=self._failed, onHold=self._holdOrFeed
+        )
         serving.connections.add(self)
-        if not secure:
+        self._begun = False
+        if not (serving.proxied or self.peer.kind == "tls"):
             self._begin()
+
+    def _lookAtPeer(self) -> Peer:
+        address = self.transport.getPeer()
+        secure = INegotiated.providedBy(self.transport)
+        self.peer = peerOf(address, "tls" if secure else "tcp" if hasattr(address, "host") else "unix")
+        return self.peer
 
     def handshakeCompleted(self) -> None:
         """TLS is set up: who did not come so far has not been here."""
-        self._begin()
+        if not self._serving.proxied:
+            self._begin()
 
     def _begin(self) -> None:
+        self._begun = True
         if not self._conversation.begin():
             self._output.abort()
 
     def dataReceived(self, data: bytes) -> None:
         """Take what was read."""
-        if not self._conversation.listening:
+        conversation = self._conversation
+        if not self._begun:
+            conversation.peer = self._lookAtPeer()
+            self._begin()
+        if not conversation.listening:
             self._output.ignored(len(data))
-        elif self._framing is None:
-            self._conversation.received(data, True)
+        elif self._framing is None and not conversation.held and not self._unread:
+            conversation.received(data, True)
         else:
-            self._deliver(self._framing.feed(data))
+            self._unread.append(data)
+            self._feed()
 
     def readConnectionLost(self) -> None:
         """The peer has sent FIN (or TLS close_notify)."""
-        self._inputOver = True
-        if self._framing is not None:
-            self._deliver(self._framing.finish())
-        self._conversation.inputEnded()
-        self._output.inputOver()
+        self._fin = True
+        self._feed()
+
+    def _feed(self) -> None:
+        """Give the protocol what was read, and the end of it, for as long as it may have it."""
+        if self._feeding:
+            return
+        self._feeding = True
+        conversation = self._conversation
+        try:
+            while conversation.listening and not conversation.held and self._feedOne():
+                pass
+        except FramingError as error:
+            if conversation.listening:
+                conversation.cut(str(error))
+                self._output.close(patient=False)
+        finally:
+            self._feeding = False
+        if not conversation.listening:
+            self._unread.clear()
+            self._messages = None
+        if self._fin and (self._ended or not conversation.listening):
+            self._output.inputOver()
+
+    def _feedOne(self) -> bool:
+        """Give one message, or the next of what was read; False when there is no more."""
+        if self._messages is not None:
+            payload = next(self._messages, None)
+            if payload is not None:
+                self._conversation.received(payload, True)
+            else:
+                self._messages = None
+        elif self._unread:
+            data = self._unread.popleft()
+            self._messages = iter((data,)) if self._framing is None else self._framing.feed(data)
+        elif self._fin and not self._ended:
+            self._ended = True
+            if self._framing is not None:
+                self._messages = self._framing.finish()
+        elif self._ended:
+            self._conversation.inputEnded()
+            return False
+        else:
+            return False
+        return True
+
+    def _holdOrFeed(self) -> None:
+        if not self._conversation.held:
+            self._feed()
+        # Once it is closing, the Output decides what is read; after FIN there is nothing to read.
+        if not self._fin and not self._output.closing:
+            if self._conversation.held:
+                self.transport.pauseProducing()
+            else:
+                self.transport.resumeProducing()
 
     def writeConnectionLost(self) -> None:
         """Our own FIN is sent."""
@@ -113,18 +179,6 @@ class StreamConnection(Protocol):
 
         if trouble := tlsTrouble(reason):
             self._conversation.cut(trouble)
-
-    def _deliver(self, messages: Iterable[bytes]) -> None:
-        conversation = self._conversation
-        try:
-            for payload in messages:
-                conversation.received(payload, True)
-                if not conversation.listening:
-                    return
-        except FramingError as error:
-            if conversation.listening:
-                conversation.cut(str(error))
-                self._output.close(patient=False)
 
     def sendMessage(self, payload: bytes, isBinary: bool) -> None:
         """Send one message in the listener's framing (`IMessageTransport`)."""
@@ -155,8 +209,8 @@ class StreamConnection(Protocol):
     def loseConnection(self) -> None:
         """Send what is owed, FIN, hear the peer's FIN, close (`IMessageTransport`)."""
         self._conversation.closing("server", "closed")
-        self._conversation.listening = False
         self._output.close()
+        self._conversation.deafen()
 
     def goAway(self) -> None:
         """The server is shutting down."""
@@ -170,8 +224,8 @@ class StreamConnection(Protocol):
 
     def abort(self) -> None:
         """Close at once."""
-        self._conversation.listening = False
         self._output.abort()
+        self._conversation.deafen()
 
     def _failed(self, peerAtFault: bool) -> None:
         if peerAtFault:
@@ -184,25 +238,13 @@ class StreamConnection(Protocol):
         self._conversation.cut(f"it did not read: more than {limit} bytes were waiting for it")
         self.abort()
 
-    def _readOrNot(self) -> None:
-        if self._inputOver:
-            return
-        if self._quiet or self._output.paused:
-            self.transport.pauseProducing()
-        else:
-            self.transport.resumeProducing()
-
     def pauseProducing(self) -> None:
         """Hear nothing for now (`IMessageTransport`)."""
-        self._quiet = True
-        self._conversation.hold()
-        self._readOrNot()
+        self._conversation.hold("protocol")
 
     def resumeProducing(self) -> None:
         """Hear again (`IMessageTransport`)."""
-        self._quiet = False
-        if self._conversation.release():
-            self._readOrNot()
+        self._conversation.release("protocol")
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
         """Have a producer paused with the peer (`IMessageTransport`)."""

@@ -179,7 +179,10 @@ class _TLSConnection(BufferingTLSTransport):
     def readConnectionLost(self) -> None:
         self._fin = True
         wrapped = self.wrappedProtocol
-        if not (self._handshakeDone and IHalfCloseableProtocol.providedBy(wrapped)) or self.disconnecting:
+        if self.disconnecting:
+            # What is owed is on its way; no close_notify will come.
+            cast(Any, self.transport).loseConnection()
+        elif not (self._handshakeDone and IHalfCloseableProtocol.providedBy(wrapped)):
             cast(Any, self.transport).connectionLost(Failure(ConnectionDone()))
         elif not self._peerFinished:
             self._peerFinished = True

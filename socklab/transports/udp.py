@@ -18,7 +18,7 @@ from zope.interface import implementer
 
 from ..events import Dropped, MessageSent
 from ..message import Encoded, IMessageTransport, Peer
-from .conversation import Conversation, Serving
+from .conversation import BURST, Conversation, Serving
 from .guard import Address, AddressProof, RateGuard, isLoopback, isOwnAddress
 
 MAX_PAYLOAD = 65_507
@@ -38,18 +38,20 @@ class DatagramPeer:
         self._proved = proved
         self._open = True
         self._quiet = False
-        self._credit = 0
+        self._credit = 0.0
         self._lineEnd = b""
         self.peer = peerAt(address)
         self.clock = peers.serving.clock
         self.encoding = peers.serving.encoding
         self.wireFormat: Hashable = ("udp", self.encoding, self._lineEnd)
-        self.conversation = Conversation(peers.serving, self, self.peer, onError=self._failed, told=told)
+        self.conversation = Conversation(
+            peers.serving, self, self.peer, onError=self._failed, onHold=lambda: None, told=told
+        )
 
     def datagramReceived(self, data: bytes) -> None:
         """The peer has sent a datagram."""
         if not self._proved:
-            self._credit = int(len(data) * self._peers.serving.limits.udp_amplification)
+            self._credit = len(data) * self._peers.serving.limits.udp_amplification
         if self._peers.serving.lines:
             # A terminal sends its lines with an end, and wants the answers with one; a program sends without.
             lineEnd = b"\r\n" if data.endswith(b"\r\n") else b"\n" if data.endswith(b"\n") else b""
@@ -153,11 +155,15 @@ class DatagramPeers(DatagramProtocol):
         self._rate = RateGuard(serving.limits.udp_rate or RATE)
         self._proof = AddressProof(serving.limits.udp_peers)
         self._told: set[str] = set()
+        self._burst = 0
         self.drops = 0
         """How many datagrams were not taken or not sent."""
 
     def datagramReceived(self, datagram: bytes, addr: Address) -> None:
         """A datagram has come."""
+        self._burst += 1
+        if self._burst == BURST:
+            self._letOthers()
         known = self._peers.get(addr)
         if known is not None:
             self._heard(addr)
@@ -223,12 +229,13 @@ class DatagramPeers(DatagramProtocol):
             self.serving.events.emit(Dropped(self.serving.service, peer, reason))
 
     def getHost(self) -> IAddress:
-        """Give the address of this port."""
-        return self.transport.getHost()
+        """Give the address of this port, also after it is closed."""
+        return self._host
 
     def startProtocol(self) -> None:
         """The port is open."""
-        self._port: int = getattr(self.transport.getHost(), "port", 0)
+        self._host: IAddress = self.transport.getHost()
+        self._port: int = getattr(self._host, "port", 0)
         self.serving.udpPorts.add(self._port)
 
     def stopProtocol(self) -> None:
@@ -237,6 +244,21 @@ class DatagramPeers(DatagramProtocol):
         if self._sweep is not None and self._sweep.active():
             self._sweep.cancel()
         self._sweep = None
+
+    def _letOthers(self) -> None:
+        """End this turn of the reactor.
+
+        Twisted reads datagrams until they add up to `maxThroughput` bytes, which may be 262,144 of them, or any
+        number of empty ones: a flood would keep everybody else in the process waiting.
+        """
+        port: Any = self.transport
+        usual, port.maxThroughput = port.maxThroughput, 0
+
+        def nextTurn() -> None:
+            self._burst = 0
+            port.maxThroughput = usual
+
+        self.serving.clock.callLater(0, nextTurn)
 
     # Who is still there
 
@@ -250,8 +272,9 @@ class DatagramPeers(DatagramProtocol):
         self._sweep = None
         clock, idle = self.serving.clock, self.serving.limits.udp_idle
         now = clock.seconds()
-        # The peers stand in the order in which they were last heard.
-        for address in [*self._peers]:
+        # The peers stand in the order in which they were last heard. One that leaves may take others along.
+        while self._peers:
+            address = next(iter(self._peers))
             left = self._lastHeard[address] + idle - now
             if left > 0:
                 self._sweep = clock.callLater(left, self._forgetIdle)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from autobahn.twisted.websocket import WebSocketServerProtocol
@@ -47,6 +47,7 @@ class WebSocketConnection(WebSocketServerProtocol):
         self._alive = False
         self._frames = 0
         self._message = bytearray()
+        self._parsing = False
 
     def connectionMade(self) -> None:
         """A client has connected, and has yet to shake hands."""
@@ -58,8 +59,8 @@ class WebSocketConnection(WebSocketServerProtocol):
             serving.clock,
             serving.limits.pending,
             serving.closeTimeout,
-            onPause=self.seam.readOrNot,
-            onResume=self.seam.readOrNot,
+            onPause=lambda: self.conversation.hold("output"),
+            onResume=lambda: self.conversation.release("output"),
             onOverflow=self.seam.overflowed,
         )
         self.seam.output = self.output
@@ -77,8 +78,33 @@ class WebSocketConnection(WebSocketServerProtocol):
         self._alive = True
         if self.state == self.STATE_CONNECTING and self._handshakeTooLong(data):
             return
+        self._guarded(self._dataReceived, data)
+
+    def consumeData(self) -> None:
+        """Parse what was read, for as long as the protocol may have messages."""
+        if self.state not in (self.STATE_OPEN, self.STATE_CLOSING):
+            super().consumeData()
+        elif not self._parsing:
+            self._parsing = True
+            try:
+                while not self.conversation.held and self.processData() and self.state != self.STATE_CLOSED:
+                    pass
+            finally:
+                self._parsing = False
+
+    def holdOrParse(self) -> None:
+        """Stop reading, or go on where parsing had stopped."""
+        if not self.conversation.held and self.state != self.STATE_CONNECTING:
+            self._guarded(self.consumeData)
+        if not self.output.closing:
+            if self.conversation.held:
+                self.transport.pauseProducing()
+            else:
+                self.transport.resumeProducing()
+
+    def _guarded(self, parse: Callable[..., None], *data: bytes) -> None:
         try:
-            self._dataReceived(data)
+            parse(*data)
         except Exception:
             self._serving.events.emit(Failed(self._serving.service, self.conversation.peer, Failure()))
             self.conversation.closing("server", "the connection failed")
@@ -191,7 +217,7 @@ class WebSocketConnection(WebSocketServerProtocol):
         if self.state == self.STATE_OPEN:
             said = "no code" if code is None else f"code {code}"
             self.conversation.closing("peer", f"closed, {said}")
-            self.conversation.listening = False
+            self.conversation.deafen()
         return super().onCloseFrame(code, reasonRaw)
 
     def close(self, code: int) -> None:
@@ -230,13 +256,13 @@ class WebSocketConnection(WebSocketServerProtocol):
 
     def _ping(self) -> None:
         self._alive = False
-        self.output.write(frame(PING, b"socklab"))
+        self.output.write(frame(PING, b"socklab"), bounded=False)
         self._later(self._serving.limits.ping_timeout, self._pinged)
 
     def _pinged(self) -> None:
         limits = self._serving.limits
         # While we do not read, to hold the peer back, its pong cannot be seen.
-        if self._alive or self.seam.notReading:
+        if self._alive or self.conversation.held:
             self._later(max(0, limits.ping_interval - limits.ping_timeout), self._ping)
         else:
             self.conversation.cut(f"no answer to a ping within {limits.ping_timeout:g} s")
@@ -254,8 +280,12 @@ class WebSocketConnection(WebSocketServerProtocol):
     # What Autobahn would do to the transport itself
 
     def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
-        """Write through the `Output`."""
-        self.output.write(data)
+        """Write what is no message through the `Output`: the handshake and control frames.
+
+        None of them is refused for what is waiting: the close frame must come, and pings are not even read while
+        the peer does not take their pongs.
+        """
+        self.output.write(data, bounded=False)
 
     def unregisterProducer(self) -> None:
         """The `Output` does that when it has sent all."""

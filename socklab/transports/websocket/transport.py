@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from autobahn.websocket.types import ConnectionRequest
@@ -10,7 +11,7 @@ from twisted.internet.interfaces import IAddress
 from zope.interface import implementer
 
 from ...events import MessageSent
-from ...message import Encoded, IMessageTransport, Peer
+from ...message import Encoded, IMessageTransport
 from ..conversation import Conversation, Serving
 from ..output import Output
 from ..stream import peerOf
@@ -30,20 +31,20 @@ class WebSocketTransport:
         self._connection = connection
         self._serving = serving
         self._deflate: Any = None
-        self._quiet = False
         self.clock = serving.clock
         self.encoding = "utf-8"
         self.wireFormat: Hashable = "websocket"
         self.peer = peerOf(connection.transport.getPeer(), "websocket")
-        self.conversation = Conversation(serving, self, self.peer, onError=self._failed)
+        self.conversation = Conversation(
+            serving, self, self.peer, onError=self._failed, onHold=connection.holdOrParse
+        )
 
     def opened(self, request: ConnectionRequest, subprotocol: str | None, deflate: Any) -> None:
         """The opening handshake has told more of the peer."""
-        self.peer = Peer(
-            self.peer.address,
-            "websocket",
-            host=self.peer.host,
-            port=self.peer.port,
+        # Behind haproxy: the address of the client is known by now, and was not when it connected.
+        address = peerOf(self._connection.transport.getPeer(), "websocket")
+        self.peer = replace(
+            address,
             path=request.path,
             origin=request.headers.get("origin"),
             subprotocol=subprotocol,
@@ -82,13 +83,13 @@ class WebSocketTransport:
     def loseConnection(self) -> None:
         """Close with code 1000 (`IMessageTransport`)."""
         self.conversation.closing("server", "closed")
-        self.conversation.listening = False
+        self.conversation.deafen()
         self._connection.close(NORMAL)
 
     def goAway(self) -> None:
         """Close with code 1001: the server is shutting down."""
         self.conversation.closing("server", "shutdown")
-        self.conversation.listening = False
+        self.conversation.deafen()
         self._connection.close(GOING_AWAY)
 
     def abortConnection(self) -> None:
@@ -98,8 +99,8 @@ class WebSocketTransport:
 
     def abort(self) -> None:
         """Close at once."""
-        self.conversation.listening = False
         self.output.abort()
+        self.conversation.deafen()
 
     def overflowed(self) -> None:
         """Too much was waiting for the peer."""
@@ -113,29 +114,13 @@ class WebSocketTransport:
         else:
             self._connection._fail_connection(INTERNAL_ERROR, "internal error")
 
-    @property
-    def notReading(self) -> bool:
-        """Whether the peer is being held back."""
-        return self._quiet or self.output.paused
-
-    def readOrNot(self) -> None:
-        """Read from the peer, or hold it back."""
-        if self.notReading:
-            self._connection.transport.pauseProducing()
-        else:
-            self._connection.transport.resumeProducing()
-
     def pauseProducing(self) -> None:
         """Hear nothing for now (`IMessageTransport`)."""
-        self._quiet = True
-        self.conversation.hold()
-        self.readOrNot()
+        self.conversation.hold("protocol")
 
     def resumeProducing(self) -> None:
         """Hear again (`IMessageTransport`)."""
-        self._quiet = False
-        if self.conversation.release():
-            self.readOrNot()
+        self.conversation.release("protocol")
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
         """Have a producer paused with the peer (`IMessageTransport`)."""
