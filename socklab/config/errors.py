@@ -221,7 +221,8 @@ def mistakes(error: ValidationError, model: type[BaseModel], raw: object) -> lis
     for loc, _ in unknown:
         key = str(loc[-1])
         _, parent, _ = _follow(model, (), loc[:-1], raw)
-        known = _fields(parent) or {}
+        tables = [fields for each in _unions(parent) if (fields := _fields(each)) is not None]
+        known = tables[0] if tables else {}
         found[loc] = f"unknown key{near(key, known)}"
         for close in get_close_matches(key, [*known], 1):
             missing.pop((*loc[:-1], close), None)

@@ -206,7 +206,7 @@ _EXAMPLES = {
 def _compose(prefix: str, arguments: dict[str, str]) -> str:
     own = _KEYWORDS.get(prefix, set(arguments))
     positional = _POSITIONAL[prefix]
-    first = [quoteStringArgument(arguments[name]) for name in positional]
+    first = [quoteStringArgument(arguments[name]).replace("=", r"\=") for name in positional]
     rest = [
         f"{name}={quoteStringArgument(value)}"
         for name, value in arguments.items()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Hashable, Iterator
 from typing import Any, cast
 
@@ -46,7 +45,7 @@ class StreamConnection(Protocol):
     def __init__(self, serving: Serving) -> None:
         self._serving = serving
         self._framing: Framing | None = serving.framing() if serving.framing else None
-        self._unread: deque[bytes] = deque()
+        self._unread: list[bytes] = []
         self._messages: Iterator[bytes] | None = None
         self._feeding = False
         self._fin = False
@@ -140,7 +139,7 @@ class StreamConnection(Protocol):
             else:
                 self._messages = None
         elif self._unread:
-            data = self._unread.popleft()
+            data = self._unread.pop(0)
             self._messages = iter((data,)) if self._framing is None else self._framing.feed(data)
         elif self._fin and not self._ended:
             self._ended = True
