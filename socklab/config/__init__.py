@@ -162,8 +162,9 @@ class _Draft:
         if not isinstance(name, str):
             if "protocol" not in self.raw and isinstance(options, dict):
                 # The options cannot be checked, but the missing key may be among them.
-                for key in ServiceTable.model_fields.keys() & options.keys() - self.raw.keys():
-                    self._wrong("options", key, what="unknown key")
+                for key in options:
+                    if key in ServiceTable.model_fields and key not in self.raw:
+                        self._wrong("options", key, what="unknown key")
             return
         try:
             found = find(name, folder)
