@@ -15,7 +15,6 @@ from twisted.python.failure import Failure
 from ... import http
 from ...events import Failed
 from ..conversation import Serving
-from ..output import Output
 from .frames import GOING_AWAY, PING, POLICY, frame
 from .transport import WebSocketTransport
 
@@ -54,16 +53,7 @@ class WebSocketConnection(WebSocketServerProtocol):
         serving = self._serving
         self.seam = WebSocketTransport(self, serving)
         self.conversation = self.seam.conversation
-        self.output = Output(
-            self.transport,
-            serving.clock,
-            serving.limits.pending,
-            serving.closeTimeout,
-            onPause=lambda: self.conversation.hold("output"),
-            onResume=lambda: self.conversation.release("output"),
-            onOverflow=self.seam.overflowed,
-        )
-        self.seam.output = self.output
+        self.output = self.seam.output
         serving.connections.add(self.seam)
         super().connectionMade()
         if serving.limits.handshake_timeout:

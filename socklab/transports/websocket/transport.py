@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 class WebSocketTransport:
     """What a protocol sees of a WebSocket connection."""
 
-    output: Output
-
     def __init__(self, connection: WebSocketConnection, serving: Serving) -> None:
         self._connection = connection
         self._serving = serving
@@ -37,6 +35,15 @@ class WebSocketTransport:
         self.peer = peerOf(connection.transport.getPeer(), "websocket")
         self.conversation = Conversation(
             serving, self, self.peer, onError=self._failed, onHold=connection.holdOrParse
+        )
+        self.output = Output(
+            connection.transport,
+            serving.clock,
+            serving.limits.pending,
+            serving.closeTimeout,
+            onPause=lambda: self.conversation.hold("output"),
+            onResume=lambda: self.conversation.release("output"),
+            onOverflow=self._overflowed,
         )
 
     def opened(self, request: ConnectionRequest, subprotocol: str | None, deflate: Any) -> None:
@@ -102,8 +109,7 @@ class WebSocketTransport:
         self.output.abort()
         self.conversation.deafen()
 
-    def overflowed(self) -> None:
-        """Too much was waiting for the peer."""
+    def _overflowed(self) -> None:
         limit = self._serving.limits.pending
         self.conversation.cut(f"it did not read: more than {limit} bytes were waiting for it")
         self.abort()
