@@ -89,7 +89,7 @@ class ChatProtocol(MessageProtocol):
 
     def enter(self, room: str) -> None:
         """Go into a room, out of another."""
-        history = self.factory.rooms.join(room, self)
+        history = self.factory.rooms.join(room, self, self.room)
         self.exit()
         self.room = room
         for line in history:
@@ -201,7 +201,7 @@ class ChatFactory(Factory):
         @param format: how a line is relayed; its fields are {nick}, {text} and {room}.
         @param announce: whether joining, leaving and new names are told.
         @param max_nick: the greatest length of a name, in characters.
-        @param max_rooms: how many rooms there may be.
+        @param max_rooms: how many rooms there may be, the lobby among them.
         @raise ValueError: an option makes no sense; the message begins with its name.
         """
         checkFields("format", format, {"nick", "text", "room"})
@@ -219,7 +219,7 @@ class ChatFactory(Factory):
         self.format = format
         self.announce = announce
         self.max_nick = max_nick
-        self.rooms = MemoryRooms(max_rooms, history)
+        self.rooms = MemoryRooms(LOBBY, max_rooms, history)
         self.nicks: dict[str, ChatProtocol] = {}
         self._count = 0
 

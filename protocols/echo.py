@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from socklab import Factory, Lines, MessageProtocol, Raw
+from socklab import Factory, Lines, MessageProtocol, Raw, isPrintable
 
 
 class EchoProtocol(MessageProtocol):
@@ -29,6 +29,10 @@ class EchoFactory(Factory):
     keepsPeers = False
 
     def __init__(self, prefix: str = "") -> None:
-        """@param prefix: text put before each text message or line; with it a stream is read in lines."""
+        """@param prefix: text put before each text message or line; with it a stream is read in lines.
+        @raise ValueError: an option makes no sense; the message begins with its name.
+        """
+        if not isPrintable(prefix):
+            raise ValueError("prefix: expected one line of text without controls")
         self.prefix = prefix
         self.framing = Lines if prefix else Raw

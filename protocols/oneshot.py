@@ -155,7 +155,7 @@ class OneShotFactory(Factory):
             try:
                 self.reply = reply_file.read_bytes()
             except OSError as error:
-                raise ValueError(f"reply_file: {reply_file}: {error.strerror}") from None
+                raise ValueError(f"reply_file: {reply_file}: {(error.strerror or str(error)).lower()}") from None
         self.lateReply = None
         if reply_on_timeout is not None:
             self.lateReply = Template("reply_on_timeout", reply_on_timeout, FIELDS)
@@ -165,6 +165,11 @@ class OneShotFactory(Factory):
             self.transports = frozenset({"stream"})
 
     def framing(self, maxLength: int) -> Request:
-        """Give what finds the request in a stream."""
+        """Give what finds the request in a stream.
+
+        @raise ValueError: the limit of a message is below `until`.
+        """
+        if isinstance(self.until, int) and self.until > maxLength:
+            raise ValueError(f"until: {self.until} bytes exceed limits.message, which is {maxLength}")
         self.maxLength = maxLength
         return Request(self.until, maxLength)

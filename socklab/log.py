@@ -58,7 +58,7 @@ def tracer(form: str) -> Callable[[Event], None]:
 
     def _message(peer: Peer, payload: bytes, isBinary: bool) -> str:
         kind = "" if peer.kind != "websocket" else " binary" if isBinary else " text"
-        content = hexadecimal(payload) if form == "hex" else quoted(payload)
+        content = hexadecimal(payload) if form == "hex" else quoted(payload, peer.encoding)
         return f"{len(payload)} B{kind} {content}"
 
     return trace

@@ -34,6 +34,8 @@ class Peer:
     host: str = ""
     """The IP address; empty for a Unix socket."""
     port: int = 0
+    encoding: str = "utf-8"
+    """Of its text."""
     path: str = ""
     """WebSocket: the path that was asked for."""
     origin: str | None = None

@@ -42,7 +42,7 @@ class Options(usage.Options):
     def postOptions(self) -> None:
         """Check the config, before anything else happens."""
         try:
-            self.config = loadConfig(Path(self["config"])) if self["config"] else loadLab()
+            self.config = loadLab() if self["config"] is None else loadConfig(Path(self["config"]))
         except ConfigError as error:
             # A UsageError would put the help text on standard output instead.
             _complain(error.lines)
@@ -104,7 +104,7 @@ class Lab(MultiService):
         )
         timer = self._reactor.callLater(self._timeout, self._connections.abort)
         left = listeners.addCallback(lambda _: self._connections.goAway())
-        if not left.called:
+        if len(self._connections):
             self._abortOnSignal()
             say(f"waiting up to {self._timeout:g} s for peers to leave; a second signal ends it at once")
 

@@ -537,7 +537,8 @@ class TestListen:
             ("tcp:3000", "udp:3000", False),
             ("tcp:0", "tcp:0", False),
             ("udp:0", "udp:0", False),
-            ("tcp:3000", r"tcp:3000:interface=\:\:", False),
+            ("tcp:3000", r"tcp:3000:interface=\:\:", True),
+            ("tcp:3000:interface=127.0.0.1", r"tcp:3000:interface=\:\:", True),
             ("tcp:3000", r"tcp:3000:interface=\:\:1", False),
             ("tcp:3000:interface=127.0.0.1", "tcp:3000:interface=127.0.0.2", False),
             (r"tcp:3000:interface=fe80\:\:1%eth0", r"tcp:3000:interface=fe80\:\:1%eth1", False),
@@ -1047,8 +1048,8 @@ class TestOptions:
             ("oneshot", "timeout = 0", ["options.timeout: expected more than 0 seconds, got 0"]),
             ("oneshot", "timeout = 'soon'", [f'options.timeout: {DURATION}, got "soon"']),
             ("oneshot", "reply_file = 3", ["options.reply_file: expected the path of a file, got 3"]),
-            ("oneshot", "reply_file = 'nope'", ["options.reply_file: DIR/nope: No such file or directory"]),
-            ("oneshot", "reply_file = '.'", ["options.reply_file: DIR: Is a directory"]),
+            ("oneshot", "reply_file = 'nope'", ["options.reply_file: DIR/nope: no such file or directory"]),
+            ("oneshot", "reply_file = '.'", ["options.reply_file: DIR: is a directory"]),
             (
                 "oneshot",
                 "reply = 'a'\nreply_file = 'lab.toml'",
@@ -1489,3 +1490,47 @@ class TestCheck:
         )
         assert done.stdout == f"{1 if more else 0}\nFalse False\n", done.stderr
         assert not (tmp_path / "a.sock").exists()
+
+
+def test_until_beyond_the_limit(tmp_path: Path) -> None:
+    """A request longer than a message may be could never come: that is a mistake in the config."""
+    path = tmp_path / "lab.toml"
+    path.write_text(
+        '[[service]]\nprotocol = "oneshot"\nlisten = ["tcp:0"]\n'
+        "options = { until = 200 }\nlimits = { message = 100 }\n"
+    )
+    with pytest.raises(ConfigError) as caught:
+        loadConfig(path)
+    assert caught.value.lines == [
+        f'{path}: service[1] "oneshot": options.until: 200 bytes exceed limits.message, which is 100'
+    ]
+
+
+def test_settings_that_would_mean_nothing(tmp_path: Path) -> None:
+    """A listener's framing where messages are messages, and an encoding where there is one only, are mistakes."""
+    path = tmp_path / "lab.toml"
+    path.write_text(
+        '[[service]]\nprotocol = "echo"\n'
+        'listen = [{ endpoint = "ws:tcp:0", encoding = "cp949", framing = "lines" }]\n'
+    )
+    with pytest.raises(ConfigError) as caught:
+        loadConfig(path)
+    assert [each.partition("listen[1].")[2] for each in caught.value.lines] == [
+        "framing: only streams need one: here a message is a message",
+        "encoding: WebSocket text is always UTF-8 (RFC 6455, 5.6)",
+    ]
+
+
+def test_factory_without_a_protocol(tmp_path: Path) -> None:
+    """A Factory that would serve nothing is a mistake."""
+    path = tmp_path / "lab.toml"
+    path.write_text('[[service]]\nprotocol = "socklab:Factory"\nlisten = ["tcp:0"]\n')
+    with pytest.raises(ConfigError, match="Factory has no `protocol`: it would serve nothing"):
+        loadConfig(path)
+
+
+@pytest.mark.parametrize("prefix", ["icmp", "raw"])
+def test_raw_sockets(prefix: str, tmp_path: Path) -> None:
+    """Raw sockets and ICMP are refused with the reason."""
+    with pytest.raises(ValueError, match="they need root, and have no ports and no messages"):
+        parseListen(f"{prefix}:1", tmp_path)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from socklab import Factory, MessageProtocol
-from socklab.events import Closed, Dropped, Opened
+from socklab import Factory, MessageProtocol, PeerError
+from socklab.events import Closed, Cut, Dropped, Failed, Opened
 from socklab.limits import Limits
 from socklab.protocols.chat import ChatFactory
 from socklab.protocols.echo import EchoFactory
@@ -161,6 +161,15 @@ class TestPeers:
             assert len(port.protocol._rate._slots) <= 1024
             assert not any(isinstance(each, Opened | Closed) for each in server.events)
 
+    def test_greeting_has_the_peers_line_end(self) -> None:
+        """What is sent before the first datagram is handled ends as that does."""
+        server = MemoryServer(ChatFactory(greeting="hello"))
+        terminal, program = server.udp(), server.udp()
+        terminal.send(b"/who\n")
+        program.send(b"/who")
+        assert terminal.receive()[0] == b"hello\n"
+        assert program.receive()[0] == b"hello"
+
 
 class TestNoWeapon:
     """Answers to addresses that are not proved."""
@@ -206,6 +215,24 @@ class TestNoWeapon:
         prove(stranger)
         stranger.say("here")
         assert member.hear() == ["* user2 has joined", "user2: here"]
+
+    def test_faults_are_told_once(self) -> None:
+        """Where each datagram has a conversation of its own, the same fault makes one event, not one for each."""
+
+        class Fussy(MessageProtocol):
+            def messageReceived(self, payload: bytes, isBinary: bool) -> None:
+                if payload == b"bug":
+                    raise ZeroDivisionError
+                raise PeerError("nonsense")
+
+        factory = Factory()
+        factory.protocol = Fussy
+        factory.keepsPeers = False
+        server = MemoryServer(factory, raising=False)
+        for _ in range(100):
+            server.udp(STRANGER).send(b"x")
+            server.udp(STRANGER).send(b"bug")
+        assert [type(each) for each in server.events if isinstance(each, Cut | Failed)] == [Cut, Failed]
 
     def test_one_code_a_second(self) -> None:
         """An address gets at most one code a second, whatever its ports."""

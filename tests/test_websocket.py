@@ -339,6 +339,39 @@ class TestClosing:
         assert peer.closed
         assert gone.called
 
+    def test_half_close_without_close_frame(self) -> None:
+        """A client that ends its stream without a close frame still gets all that it asked for."""
+        server, peer = echo()
+        peer.stopReading()
+        peer.sendMessage(b"x" * 100_000, True)
+        peer.say("last")
+        peer.wire.deliverEof()
+        server.check()
+        peer.startReading()
+        assert peer.receive() == [(b"x" * 100_000, True), (b"last", False)]
+        assert peer.closed
+        assert [(each.by, each.reason) for each in server.events if isinstance(each, Closed)] == [
+            ("peer", "closed without a close frame")
+        ]
+
+    def test_half_close_after_a_plain_request(self) -> None:
+        """`printf ... | ncat` gets its 426 although FIN comes with the request, and so does half a handshake."""
+        server = MemoryServer(EchoFactory())
+        peer = server.rawWebsocket()
+        peer.stopReading()
+        peer.sendBytes(b"GET / HTTP/1.0\r\n\r\n")
+        peer.wire.deliverEof()
+        peer.startReading()
+        peer.frames()
+        assert peer.response.startswith(b"HTTP/1.1 426 ")
+        half = server.rawWebsocket()
+        half.sendBytes(b"GET / HT")
+        half.wire.deliverEof()
+        server.check()
+        assert peer.closed
+        assert half.closed
+        assert len(server.connections) == 0
+
     def test_peer_vanishes(self) -> None:
         """A connection that ends without a close frame is told as such."""
         server, peer = echo()

@@ -102,14 +102,19 @@ def _check(raw: dict[str, Any], path: Path) -> Config:
     for draft in drafts:
         found += draft.mistakes
     found += _duplicates(drafts)
+    ready: list[Service] = []
+    if not found and table is not None:
+        for draft, one in zip(drafts, table.service, strict=True):
+            try:
+                ready.append(draft.service(one))
+            except ValueError as error:
+                option, _, what = str(error).partition(": ")
+                found.append(Mistake(("service", draft.index, "options", option), what))
     if found or table is None:
         raise ConfigError(
             [": ".join(filter(None, (str(path), place(loc, raw), what))) for loc, what in _tidy(found)]
         )
-    return Config(
-        table.server,
-        tuple(draft.service(one) for draft, one in zip(drafts, table.service, strict=True)),
-    )
+    return Config(table.server, tuple(ready))
 
 
 def _tidy(found: list[Mistake]) -> list[Mistake]:
@@ -201,6 +206,10 @@ class _Draft:
             return None
         if self.factory is not None and (fault := self._unfit(listen)):
             self._wrong(*loc, what=f'"{text}": {fault}')
+        if isinstance(entry, dict) and "framing" in entry and listen.kind != "stream":
+            self._wrong("listen", number, "framing", what="only streams need one: here a message is a message")
+        if isinstance(entry, dict) and "encoding" in entry and listen.kind == "websocket":
+            self._wrong("listen", number, "encoding", what="WebSocket text is always UTF-8 (RFC 6455, 5.6)")
         return listen
 
     def _unfit(self, listen: Listen) -> str | None:
@@ -216,7 +225,10 @@ class _Draft:
         return None
 
     def service(self, table: ServiceTable) -> Service:
-        """Give the record, when nothing is wrong."""
+        """Give the record, when nothing is wrong.
+
+        @raise ValueError: the Factory finds that an option does not go with the limits.
+        """
         listeners = []
         for listen, entry in zip(self.listens, table.listen, strict=True):
             assert listen is not None
@@ -232,6 +244,8 @@ class _Draft:
         key: str = "" if name else getattr(self.factory, "framingLimit", "")
         key = key or getattr(make, "limit", "message")
         framing = None if make is Raw else partial(make, getattr(table.limits, key))
+        if framing is not None:
+            framing()  # One for nothing: what it refuses is told before any port is opened.
         return Listener(listen, framing, key == "line", own.encoding or table.encoding, own.optional)
 
 

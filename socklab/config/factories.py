@@ -142,6 +142,10 @@ def build(found: Any, options: dict[str, Any], folder: Path) -> tuple[Any, list[
         factory.protocol = found
         return factory, []
     built, wrong = _call(found, options, folder, lambda values: found(**values))
+    if not wrong and isinstance(built, Factory) and built.protocol is None:
+        own = type(built).buildProtocol
+        if own in (Factory.buildProtocol, MessageFactory.buildProtocol):
+            return None, [Mistake(("protocol",), f"{_named(found)} has no `protocol`: it would serve nothing")]
     if not wrong and not (IProtocolFactory.providedBy(built) or hasattr(built, "buildProtocol")):
         return None, [Mistake(("protocol",), f"{_named(found)} gave no Factory, but {type(built).__name__}")]
     return built, wrong

@@ -27,22 +27,28 @@ class _Room:
 
 
 class MemoryRooms:
-    """Rooms that exist while somebody is in them; a room that empties takes its history along."""
+    """The lobby, and rooms that exist while somebody is in them; one that empties takes its history along."""
 
-    def __init__(self, maxRooms: int, history: int) -> None:
-        """@param history: how many lines a room remembers."""
+    def __init__(self, lobby: str, maxRooms: int, history: int) -> None:
+        """@param lobby: the name of the room that is always there.
+        @param maxRooms: how many rooms there may be, the lobby among them.
+        @param history: how many lines a room remembers.
+        """
+        self._lobby = lobby
         self._maxRooms = maxRooms
         self._history = history
-        self._rooms: dict[str, _Room] = {}
+        self._rooms = {lobby: _Room(history)}
 
-    def join(self, name: str, member: Member) -> list[str]:
+    def join(self, name: str, member: Member, leaving: str = "") -> list[str]:
         """Let a member in, and give the lines that the room remembers.
 
+        @param leaving: the room that the member will leave next.
         @raise TooManyRooms: the room would be one more than `maxRooms`.
         """
         room = self._rooms.get(name)
         if room is None:
-            if len(self._rooms) >= self._maxRooms:
+            empties = leaving not in ("", self._lobby) and len(self._rooms[leaving].members) == 1
+            if len(self._rooms) - empties >= self._maxRooms:
                 raise TooManyRooms(f"there are {self._maxRooms} rooms already")
             room = self._rooms[name] = _Room(self._history)
         room.members[member] = None
@@ -52,7 +58,7 @@ class MemoryRooms:
         """Let a member out."""
         room = self._rooms[name]
         del room.members[member]
-        if not room.members:
+        if not room.members and name != self._lobby:
             del self._rooms[name]
 
     def publish(self, name: str, line: str, without: Member | None = None, keep: bool = False) -> None:

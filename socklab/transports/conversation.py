@@ -38,6 +38,9 @@ class OpenConnections:
         self._open: set[Leaver] = set()
         self._waiting: list[Deferred[None]] = []
 
+    def __len__(self) -> int:
+        return len(self._open)
+
     def add(self, connection: Leaver) -> None:
         """A connection was made."""
         self._open.add(connection)
@@ -94,6 +97,8 @@ class Serving:
     """How long a closing connection may take to deliver what is owed and hear the peer's end, in seconds."""
     lines: bool = False
     """Whether the messages are lines (a datagram is then one line)."""
+    once: set[str] = field(default_factory=set)
+    """What was told of datagrams: each would make a log line of its own otherwise."""
     udpPorts: set[int] = field(default_factory=set)
     """The datagram ports of this process: no two of them shall answer each other."""
     proxied: bool = False
@@ -219,8 +224,19 @@ class Conversation:
         """The peer went too far: say so, and hear no more of it. The caller closes."""
         if self._closed is None or self._closed[0] == "peer":
             self._closed = "server", reason
-            self._events.emit(Cut(self._serving.service, self.peer, reason))
+            if self._isNew(reason):
+                self._events.emit(Cut(self._serving.service, self.peer, reason))
         self.deafen()
+
+    def _isNew(self, what: str) -> bool:
+        """Tell whether an event is due: always, but where every datagram has a conversation of its own."""
+        once = self._serving.once
+        if self._told:
+            return True
+        if what in once or len(once) >= 100:
+            return False
+        once.add(what)
+        return True
 
     def lost(self, reason: Failure) -> None:
         """The connection is gone."""
@@ -246,5 +262,7 @@ class Conversation:
     def _failed(self) -> None:
         self.deafen()
         self._closed = "server", "the protocol failed"
-        self._events.emit(Failed(self._serving.service, self.peer, Failure()))
+        failure = Failure()
+        if self._isNew(repr(failure.value)):
+            self._events.emit(Failed(self._serving.service, self.peer, failure))
         self._onError(False)

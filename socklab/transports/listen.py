@@ -103,10 +103,10 @@ class Listen:
             return False
         if self.port != other.port:
             return False
-        # Twisted opens "::" for IPv6 only: it goes well with 0.0.0.0.
         one, another = (ip_address(each.interface.partition("%")[0] or "0.0.0.0") for each in (self, other))
         if one.is_unspecified or another.is_unspecified:
-            return one.version == another.version
+            # Linux serves IPv4 on "::" too.
+            return one.version == another.version or str(one) == "::" or str(another) == "::"
         return one == another and self.interface.partition("%")[2] == other.interface.partition("%")[2]
 
 
@@ -130,6 +130,8 @@ def parseListen(text: str, folder: Path) -> Listen:
         description = f"haproxy:{inner.description}"
         return replace(inner, text=text, prefix="haproxy", transport="haproxy", description=description)
     prefix, colon, _ = text.partition(":")
+    if prefix in ("icmp", "raw", "ip"):
+        raise ValueError("raw sockets and ICMP are not served: they need root, and have no ports and no messages")
     if prefix.isdigit() and not colon:
         raise ValueError(f"say how, too: tcp:{text}, udp:{text} or ws:tcp:{text}")
     if not colon:

@@ -23,14 +23,10 @@ from .conversation import Conversation, Serving
 from .output import Output
 
 
-def peerOf(address: IAddress, kind: str) -> Peer:
+def peerOf(address: IAddress, kind: str, encoding: str = "utf-8") -> Peer:
     """Give what an address tells of the other side."""
-    return Peer(
-        address,
-        kind,
-        host=getattr(address, "host", ""),
-        port=getattr(address, "port", 0),
-    )
+    host, port = getattr(address, "host", ""), getattr(address, "port", 0)
+    return Peer(address, kind, host, port, encoding)
 
 
 @implementer(IMessageTransport, IHalfCloseableProtocol, IHandshakeListener)
@@ -77,7 +73,9 @@ class StreamConnection(Protocol):
     def _lookAtPeer(self) -> Peer:
         address = self.transport.getPeer()
         secure = INegotiated.providedBy(self.transport)
-        self.peer = peerOf(address, "tls" if secure else "tcp" if hasattr(address, "host") else "unix")
+        self.peer = peerOf(
+            address, "tls" if secure else "tcp" if hasattr(address, "host") else "unix", self.encoding
+        )
         return self.peer
 
     def handshakeCompleted(self) -> None:

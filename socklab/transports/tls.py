@@ -68,14 +68,15 @@ class ServerCertificate:
         @raise OSError: a file cannot be read; it names which.
         @raise ValueError: a file holds no such thing, or the key is not the certificate's.
         """
-        leaf = _load(certificate, "certificate", lambda pem: Certificate.loadPEM(pem).original)
+        leaf, *more = _load(certificate, "certificate", _certificates)
         # An empty passphrase keeps OpenSSL from asking for one at the terminal.
         private = _load(
             key,
             "private key without a passphrase",
             lambda pem: crypto.load_privatekey(crypto.FILETYPE_PEM, pem, b""),
         )
-        extra = _load(chain, "certificate chain", _certificates) if chain else []
+        # Certificate authorities give the leaf and what stands between it and the root in one file.
+        extra = [*more, *(_load(chain, "certificate chain", _certificates) if chain else [])]
         options = CertificateOptions(
             privateKey=private,
             certificate=leaf,
@@ -105,7 +106,8 @@ def _load(path: Path, what: str, load: Callable[[bytes], Any]) -> Any:
 
 
 def _dhParameters(path: Path) -> DiffieHellmanParameters:
-    path.read_bytes()  # Twisted would find out only later.
+    if b"-----BEGIN DH PARAMETERS-----" not in path.read_bytes():
+        raise ValueError(f"{path} holds no DH parameters in PEM form")
     return cast(DiffieHellmanParameters, DiffieHellmanParameters.fromFile(FilePath(str(path))))
 
 

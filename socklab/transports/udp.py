@@ -40,7 +40,7 @@ class DatagramPeer:
         self._quiet = False
         self._credit = 0.0
         self._lineEnd = b""
-        self.peer = peerAt(address)
+        self.peer = peerAt(address, peers.serving.encoding)
         self.clock = peers.serving.clock
         self.encoding = peers.serving.encoding
         self.wireFormat: Hashable = ("udp", self.encoding, self._lineEnd)
@@ -52,6 +52,18 @@ class DatagramPeer:
         """The peer has sent a datagram."""
         if not self._proved:
             self._credit = len(data) * self._peers.serving.limits.udp_amplification
+        data = self._withoutEnd(data)
+        if self._quiet:
+            self._peers.dropped(self.peer, "the protocol wanted none")
+            return
+        self.conversation.received(data, True)
+
+    def begin(self, first: bytes) -> bool:
+        """Begin the conversation, with what the first datagram tells of how the peer ends its lines."""
+        self._withoutEnd(first)
+        return self.conversation.begin()
+
+    def _withoutEnd(self, data: bytes) -> bytes:
         if self._peers.serving.lines:
             # A terminal sends its lines with an end, and wants the answers with one; a program sends without.
             lineEnd = b"\r\n" if data.endswith(b"\r\n") else b"\n" if data.endswith(b"\n") else b""
@@ -59,10 +71,7 @@ class DatagramPeer:
                 self._lineEnd = lineEnd
                 self.wireFormat = ("udp", self.encoding, lineEnd)
             data = data[: len(data) - len(lineEnd)]
-        if self._quiet:
-            self._peers.dropped(self.peer, "the protocol wanted none")
-            return
-        self.conversation.received(data, True)
+        return data
 
     def sendMessage(self, payload: bytes, isBinary: bool) -> None:
         """Send one datagram (`IMessageTransport`)."""
@@ -154,7 +163,6 @@ class DatagramPeers(DatagramProtocol):
         self._sweep: IDelayedCall | None = None
         self._rate = RateGuard(serving.limits.udp_rate or RATE)
         self._proof = AddressProof(serving.limits.udp_peers)
-        self._told: set[str] = set()
         self._burst = 0
         self.drops = 0
         """How many datagrams were not taken or not sent."""
@@ -174,17 +182,17 @@ class DatagramPeers(DatagramProtocol):
             return
         if not self._keeps:
             peer = DatagramPeer(self, addr, trusted, told=False)
-            if peer.conversation.begin():
+            if peer.begin(datagram):
                 peer.datagramReceived(datagram)
                 peer.loseConnection()
         elif trusted:
-            self._welcome(addr, datagram)
+            self._welcome(addr, datagram, heard=True)
         elif self._proof.isProof(datagram, addr, self.serving.clock.seconds()):
-            self._welcome(addr, None)
+            self._welcome(addr, datagram, heard=False)
         else:
             self._challenge(addr)
 
-    def _welcome(self, address: Address, datagram: bytes | None) -> None:
+    def _welcome(self, address: Address, datagram: bytes, heard: bool) -> None:
         if len(self._peers) >= self.serving.limits.udp_peers:
             self.dropped(peerAt(address), f"there are {self.serving.limits.udp_peers} peers already")
             return
@@ -192,9 +200,9 @@ class DatagramPeers(DatagramProtocol):
         self._peers[address] = peer
         self.serving.connections.add(peer)
         self._heard(address)
-        if not peer.conversation.begin():
+        if not peer.begin(datagram):
             peer.abortConnection()
-        elif datagram is not None:
+        elif heard:
             peer.datagramReceived(datagram)
 
     def forgotten(self, peer: DatagramPeer, address: Address, reason: Failure) -> None:
@@ -224,8 +232,9 @@ class DatagramPeers(DatagramProtocol):
     def dropped(self, peer: Peer, reason: str) -> None:
         """Count a datagram that was not taken or not sent, and tell of the first one for each reason."""
         self.drops += 1
-        if reason not in self._told and len(self._told) < 100:
-            self._told.add(reason)
+        once = self.serving.once
+        if reason not in once and len(once) < 100:
+            once.add(reason)
             self.serving.events.emit(Dropped(self.serving.service, peer, reason))
 
     def getHost(self) -> IAddress:
@@ -308,7 +317,7 @@ class DatagramPeers(DatagramProtocol):
             self.send(code, stranger)
 
 
-def peerAt(address: Address) -> Peer:
+def peerAt(address: Address, encoding: str = "utf-8") -> Peer:
     """Give what a source address tells."""
     kind = IPv6Address if ":" in address[0] else IPv4Address
-    return Peer(kind("UDP", *address), "udp", host=address[0], port=address[1])
+    return Peer(kind("UDP", *address), "udp", *address, encoding)

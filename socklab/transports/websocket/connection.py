@@ -8,9 +8,10 @@ from typing import Any
 from autobahn.twisted.websocket import WebSocketServerProtocol
 from autobahn.websocket.types import ConnectionRequest
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from ... import http
 from ...events import Failed
@@ -28,6 +29,7 @@ class Silence:
     trace = debug = info = warn = warning = error = critical = failure = _nothing
 
 
+@implementer(IHalfCloseableProtocol)
 class WebSocketConnection(WebSocketServerProtocol):
     """One connection, from the opening handshake to the last frame.
 
@@ -47,6 +49,7 @@ class WebSocketConnection(WebSocketServerProtocol):
         self._frames = 0
         self._message = bytearray()
         self._parsing = False
+        self._fin = False
 
     def connectionMade(self) -> None:
         """A client has connected, and has yet to shake hands."""
@@ -86,11 +89,29 @@ class WebSocketConnection(WebSocketServerProtocol):
         """Stop reading, or go on where parsing had stopped."""
         if not self.conversation.held and self.state != self.STATE_CONNECTING:
             self._guarded(self.consumeData)
-        if not self.output.closing:
+        self._endInput()
+        if not self._fin and not self.output.closing:
             if self.conversation.held:
                 self.transport.pauseProducing()
             else:
                 self.transport.resumeProducing()
+
+    def readConnectionLost(self) -> None:
+        """The peer has sent FIN (or TLS close_notify): what it asked for before is still answered."""
+        self._fin = True
+        self._endInput()
+
+    def writeConnectionLost(self) -> None:
+        """Our own FIN is sent."""
+
+    def _endInput(self) -> None:
+        if not self._fin or self.conversation.held:
+            return
+        self.output.inputOver()
+        if self.state != self.STATE_CLOSED:
+            self.conversation.closing("peer", "closed without a close frame")
+            self.conversation.deafen()
+            self.dropConnection(abort=False)
 
     def _guarded(self, parse: Callable[..., None], *data: bytes) -> None:
         try:
