@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import IntFlag
 from typing import Final
 from typing import Protocol as TypingProtocol
 
@@ -77,6 +78,17 @@ class OpenConnections:
             _log.failure("a connection could not be closed")
 
 
+class Hold(IntFlag):
+    """Why a protocol is given no message for now."""
+
+    BURST = 1
+    """It has had many, and others wait for their turn."""
+    OUTPUT = 2
+    """Its peer does not read the answers."""
+    PROTOCOL = 4
+    """It wants none itself."""
+
+
 BURST: Final = 100
 """How many messages of one peer are handled before everybody else has had a turn."""
 
@@ -121,7 +133,7 @@ class Conversation:
         """@param onError: ends the connection after the protocol raised, in its transport's own way; its argument
             says whether the peer was at fault.
         @param onHold: `held` has changed: read from the peer, and give what was read meanwhile, or stop.
-        @param told: whether the beginning and the end are events.
+        @param told: whether the beginning, the end and every fault are events; else a fault is one once.
         """
         self._serving = serving
         self._transport = transport
@@ -130,7 +142,7 @@ class Conversation:
         self._told = told
         self._events = serving.events
         self._closed: tuple[str, str] | None = None
-        self._holders: set[str] = set()
+        self._holds = Hold(0)
         self._burst = 0
         self.peer = peer
         self.protocol: MessageProtocol | None = None
@@ -162,20 +174,20 @@ class Conversation:
     @property
     def held(self) -> bool:
         """Whether no message may be given to the protocol now."""
-        return bool(self._holders)
+        return bool(self._holds)
 
-    def hold(self, holder: str) -> None:
+    def hold(self, why: Hold) -> None:
         """Give it no message until `release`."""
         if self.listening:
             wasHeld = self.held
-            self._holders.add(holder)
+            self._holds |= why
             if not wasHeld:
                 self._onHold()
 
-    def release(self, holder: str) -> None:
-        """End a `hold`; messages go on when nobody else holds them."""
-        if holder in self._holders:
-            self._holders.discard(holder)
+    def release(self, why: Hold) -> None:
+        """End a `hold`; messages go on when nothing else holds them."""
+        if why in self._holds:
+            self._holds &= ~why
             if not self.held:
                 self._onHold()
 
@@ -196,8 +208,8 @@ class Conversation:
         if self._burst >= BURST:
             # One read may bring 65,536 lines, each of which goes to a whole room.
             self._burst = 0
-            self.hold("burst")
-            self._serving.clock.callLater(0, self.release, "burst")
+            self.hold(Hold.BURST)
+            self._serving.clock.callLater(0, self.release, Hold.BURST)
 
     def inputEnded(self) -> None:
         """The peer will send nothing more, and all that it has sent was handed over."""
@@ -212,7 +224,7 @@ class Conversation:
         """Hand over nothing more: what still comes is ignored, so nothing is held any longer."""
         self.listening = False
         if self.held:
-            self._holders.clear()
+            self._holds = Hold(0)
             self._onHold()
 
     def closing(self, by: str, reason: str) -> None:
@@ -241,7 +253,7 @@ class Conversation:
     def lost(self, reason: Failure) -> None:
         """The connection is gone."""
         self.listening = False
-        self._holders.clear()
+        self._holds = Hold(0)
         protocol, self.protocol = self.protocol, None
         if protocol is None:
             return
@@ -254,7 +266,9 @@ class Conversation:
         try:
             protocol.connectionLost(reason)
         except Exception:
-            self._events.emit(Failed(self._serving.service, self.peer, Failure()))
+            failure = Failure()
+            if self._isNew(repr(failure.value)):
+                self._events.emit(Failed(self._serving.service, self.peer, failure))
         assert self._closed is not None
         if self._told:
             self._events.emit(Closed(self._serving.service, self.peer, *self._closed))

@@ -231,7 +231,10 @@ def _certificate(arguments: dict[str, str]) -> Any:
             path("dhParameters"),
         )
     except OSError as error:
-        raise ValueError(f"{error.filename}: {(error.strerror or '').lower()}") from None
+        why = (error.strerror or str(error)).lower()
+        raise ValueError(
+            f"{error.filename}: {why}: name a PEM file, relative to the config's folder, that twistd may read"
+        ) from None
 
 
 def endpointOf(listen: Listen, reactor: IReactorCore, limits: Limits) -> IStreamServerEndpoint:

@@ -19,7 +19,7 @@ from zope.interface import implementer
 from ..events import MessageSent
 from ..framing import Framing, FramingError, Raw
 from ..message import Encoded, IMessageTransport, Peer
-from .conversation import Conversation, Serving
+from .conversation import Conversation, Hold, Serving
 from .output import Output
 
 
@@ -58,8 +58,8 @@ class StreamConnection(Protocol):
             serving.clock,
             serving.limits.pending,
             serving.closeTimeout,
-            onPause=lambda: self._conversation.hold("output"),
-            onResume=lambda: self._conversation.release("output"),
+            onPause=lambda: self._conversation.hold(Hold.OUTPUT),
+            onResume=lambda: self._conversation.release(Hold.OUTPUT),
             onOverflow=self._overflowed,
         )
         self._conversation = Conversation(
@@ -237,11 +237,11 @@ class StreamConnection(Protocol):
 
     def pauseProducing(self) -> None:
         """Hear nothing for now (`IMessageTransport`)."""
-        self._conversation.hold("protocol")
+        self._conversation.hold(Hold.PROTOCOL)
 
     def resumeProducing(self) -> None:
         """Hear again (`IMessageTransport`)."""
-        self._conversation.release("protocol")
+        self._conversation.release(Hold.PROTOCOL)
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
         """Have a producer paused with the peer (`IMessageTransport`)."""

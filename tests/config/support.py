@@ -41,6 +41,7 @@ def service(config: Config) -> Service:
     return only
 
 
+READABLE = ": name a PEM file, relative to the config's folder, that twistd may read"
 ECHO = 'FILE: service[1] "echo": '
 ONESHOT = 'FILE: service[1] "oneshot": '
 ABOVE = "this key belongs to the service: move it above"

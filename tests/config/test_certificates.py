@@ -22,6 +22,7 @@ from socklab.transports.listen import parseListen
 from tests.config.support import (
     ECHO,
     ENVIRONMENT,
+    READABLE,
     complaints,
     one,
 )
@@ -71,9 +72,9 @@ class TestCertificates:
     @pytest.mark.parametrize(
         ("text", "why"),
         [
-            ("privateKey=nope.pem:certKey=cert.pem", "DIR/nope.pem: no such file or directory"),
-            ("privateKey=key.pem:certKey=nope.pem", "DIR/nope.pem: no such file or directory"),
-            ("privateKey=.:certKey=cert.pem", "DIR: is a directory"),
+            ("privateKey=nope.pem:certKey=cert.pem", "DIR/nope.pem: no such file or directory" + READABLE),
+            ("privateKey=key.pem:certKey=nope.pem", "DIR/nope.pem: no such file or directory" + READABLE),
+            ("privateKey=.:certKey=cert.pem", "DIR: is a directory" + READABLE),
             ("privateKey=other.pem:certKey=cert.pem", "DIR/other.pem is not the key of DIR/cert.pem: "),
             (
                 "privateKey=secret.pem:certKey=cert.pem",
@@ -95,11 +96,11 @@ class TestCertificates:
             ),
             (
                 "privateKey=key.pem:certKey=cert.pem:extraCertChain=nope.pem",
-                "DIR/nope.pem: no such file or directory",
+                "DIR/nope.pem: no such file or directory" + READABLE,
             ),
             (
                 "privateKey=key.pem:certKey=cert.pem:dhParameters=nope.pem",
-                "DIR/nope.pem: no such file or directory",
+                "DIR/nope.pem: no such file or directory" + READABLE,
             ),
         ],
     )

@@ -9,6 +9,7 @@ import pytest
 from socklab.transports.listen import parseListen
 from tests.config.support import (
     ECHO,
+    READABLE,
     complaints,
     one,
 )
@@ -75,7 +76,7 @@ LISTENS: list[tuple[str, str]] = [
     ("tpc:3000", "Twisted refuses it: Unknown endpoint type: 'tpc'"),
     ("http://localhost:3000", "Twisted refuses it: Unknown endpoint type: 'http'"),
     ("systemd:domain=INET:index=0", "systemd has passed no such socket to this process"),
-    ("ssl:3000", "DIR/server.pem: no such file or directory"),
+    ("ssl:3000", "DIR/server.pem: no such file or directory" + READABLE),
 ]
 
 

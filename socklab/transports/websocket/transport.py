@@ -12,7 +12,7 @@ from zope.interface import implementer
 
 from ...events import MessageSent
 from ...message import Encoded, IMessageTransport
-from ..conversation import Conversation, Serving
+from ..conversation import Conversation, Hold, Serving
 from ..output import Output
 from ..stream import peerOf
 from .frames import BINARY, COMPRESSED, FIN, GOING_AWAY, INTERNAL_ERROR, INVALID_PAYLOAD, NORMAL, TEXT, frame
@@ -41,8 +41,8 @@ class WebSocketTransport:
             serving.clock,
             serving.limits.pending,
             serving.closeTimeout,
-            onPause=lambda: self.conversation.hold("output"),
-            onResume=lambda: self.conversation.release("output"),
+            onPause=lambda: self.conversation.hold(Hold.OUTPUT),
+            onResume=lambda: self.conversation.release(Hold.OUTPUT),
             onOverflow=self._overflowed,
         )
 
@@ -122,11 +122,11 @@ class WebSocketTransport:
 
     def pauseProducing(self) -> None:
         """Hear nothing for now (`IMessageTransport`)."""
-        self.conversation.hold("protocol")
+        self.conversation.hold(Hold.PROTOCOL)
 
     def resumeProducing(self) -> None:
         """Hear again (`IMessageTransport`)."""
-        self.conversation.release("protocol")
+        self.conversation.release(Hold.PROTOCOL)
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
         """Have a producer paused with the peer (`IMessageTransport`)."""
