@@ -123,15 +123,36 @@ class TestStart:
         assert "Traceback" not in done.stdout
         assert not (tmp_path / "twistd.pid").exists()
 
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give up a capability")
+    def test_privileged_port(self, tmp_path: Path) -> None:
+        """A port below 1024, without the privilege: one line that says what to do."""
+        config = write(tmp_path, "tcp:1:interface=127.0.0.1")
+        done = subprocess.run(
+            [
+                *("setpriv", "--bounding-set=-net_bind_service", "--inh-caps=-net_bind_service"),
+                *twistd("-n", "--pidfile=", "socklab", "--config", str(config)),
+            ],
+            cwd=tmp_path,
+            env=ENVIRONMENT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == (
+            "one: tcp 127.0.0.1:1: ports below 1024 need a privilege: start as root with --uid, "
+            "give the process CAP_NET_BIND_SERVICE, or take a port from 1024 on\n"
+        )
+
     def test_what_only_opening_shows(self, tmp_path: Path) -> None:
         """A listener that fails as it is opened ends twistd with its line and status 1, and leaves no pid file."""
         config = write(tmp_path, "tcp:0:interface=127.0.0.1", "unix:absent/one.sock")
         done = run("-n", "--pidfile=twistd.pid", "socklab", "--config", str(config), folder=tmp_path)
         assert done.returncode == 1
-        assert (
-            done.stderr.splitlines()[-1]
-            == f"socklab: one: unix {tmp_path}/absent/one.sock: no such file or directory"
-        )
+        folder = tmp_path / "absent"
+        why = f"no such file or directory: {folder} must be there, and twistd may write in it"
+        assert done.stderr.splitlines()[-1] == f"socklab: one: unix {folder}/one.sock: {why}"
         assert "Traceback" not in done.stdout + done.stderr
         assert not (tmp_path / "twistd.pid").exists()
 

@@ -315,6 +315,9 @@ def advice(listen: Listen, error: BaseException) -> str:
                     "ports below 1024 need a privilege: start as root with --uid, give the process "
                     "CAP_NET_BIND_SERVICE, or take a port from 1024 on"
                 )
+            case errno.EACCES | errno.ENOENT if listen.prefix == "unix":
+                folder = Path(listen.arguments["address"]).parent
+                return f"{(each.strerror or '').lower()}: {folder} must be there, and twistd may write in it"
             case errno.EADDRNOTAVAIL:
                 return f"this machine has no address {listen.interface}: `ip address` lists those it has"
             case _:
