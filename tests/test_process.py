@@ -118,7 +118,7 @@ class TestStart:
         assert done.returncode == 1
         assert done.stderr == (
             f"one: tcp 127.0.0.1:{port}: the address is in use already: "
-            f"`ss -lntp 'sport = :{port}'` shows by what\n"
+            f"`ss -antp 'sport = :{port}'` shows by what\n"
         )
         assert "Traceback" not in done.stdout
         assert not (tmp_path / "twistd.pid").exists()

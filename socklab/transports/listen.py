@@ -305,7 +305,7 @@ def advice(listen: Listen, error: BaseException) -> str:
             case errno.EADDRINUSE:
                 flag = "u" if listen.kind == "udp" else "t"
                 see = (
-                    f"`ss -ln{flag}p 'sport = :{listen.port}'` shows by what"
+                    f"`ss -an{flag}p 'sport = :{listen.port}'` shows by what"
                     if listen.port
                     else "stop who uses it"
                 )
