@@ -11,7 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
-from OpenSSL import SSL, crypto
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.x509 import load_pem_x509_certificates
+from OpenSSL import SSL
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
@@ -26,7 +28,7 @@ from twisted.internet.interfaces import (
     ITransport,
 )
 from twisted.internet.protocol import connectionDone
-from twisted.internet.ssl import Certificate, CertificateOptions, DiffieHellmanParameters
+from twisted.internet.ssl import CertificateOptions, DiffieHellmanParameters
 from twisted.protocols.policies import ProtocolWrapper
 from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
 from twisted.python.failure import Failure
@@ -68,15 +70,10 @@ class ServerCertificate:
         @raise OSError: a file cannot be read; it names which.
         @raise ValueError: a file holds no such thing, or the key is not the certificate's.
         """
-        leaf, *more = _load(certificate, "certificate", _certificates)
-        # An empty passphrase keeps OpenSSL from asking for one at the terminal.
-        private = _load(
-            key,
-            "private key without a passphrase",
-            lambda pem: crypto.load_privatekey(crypto.FILETYPE_PEM, pem, b""),
-        )
+        leaf, *more = _load(certificate, "certificate", load_pem_x509_certificates)
+        private = _load(key, "private key without a passphrase", lambda pem: load_pem_private_key(pem, None))
         # Certificate authorities give the leaf and what stands between it and the root in one file.
-        extra = [*more, *(_load(chain, "certificate chain", _certificates) if chain else [])]
+        extra = [*more, *(_load(chain, "certificate chain", load_pem_x509_certificates) if chain else [])]
         options = CertificateOptions(
             privateKey=private,
             certificate=leaf,
@@ -109,14 +106,6 @@ def _dhParameters(path: Path) -> DiffieHellmanParameters:
     if b"-----BEGIN DH PARAMETERS-----" not in path.read_bytes():
         raise ValueError(f"{path} holds no DH parameters in PEM form")
     return cast(DiffieHellmanParameters, DiffieHellmanParameters.fromFile(FilePath(str(path))))
-
-
-def _certificates(pem: bytes) -> list[crypto.X509]:
-    end = b"-----END CERTIFICATE-----"
-    parts = [part + end for part in pem.split(end)[:-1]]
-    if not parts:
-        raise ValueError("no certificate")
-    return [Certificate.loadPEM(part).original for part in parts]
 
 
 def _selectProtocol(connection: SSL.Connection, offered: list[bytes]) -> Any:
