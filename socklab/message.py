@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 from typing import Protocol as TypingProtocol
 
@@ -187,6 +188,19 @@ def speaksMessages(factory: object) -> bool:
     if isinstance(protocol, type):
         return issubclass(protocol, MessageProtocol)
     return bool(IMessageFactory.providedBy(factory))
+
+
+def framingFor(
+    factory: object, limits: object, named: Callable[[int], Framing] | None = None
+) -> tuple[Callable[[], Framing] | None, bool]:
+    """Give what gives each stream connection its framing (None means raw), and whether its messages are lines.
+
+    @param limits: has the greatest lengths, in bytes, as attributes `message` and `line`.
+    @param named: a framing to take instead of the Factory's own.
+    """
+    make: Any = named or getattr(factory, "framing", Raw)
+    key = ("" if named else getattr(factory, "framingLimit", "")) or getattr(make, "limit", "message")
+    return (None if make is Raw else partial(make, getattr(limits, key))), key == "line"
 
 
 def sendToAll(transports: Iterable[IMessageTransport], text: str) -> None:

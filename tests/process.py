@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import IO
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
 
 _LISTENING = re.compile(r"\[socklab\] (?P<service>[^:]+): (?P<transport>[a-z ]+) (?P<where>\S+)$")
 
@@ -21,6 +22,22 @@ def twistd(*arguments: str) -> list[str]:
     """Give the command line of twistd, of the Python that runs the tests."""
     script = "from twisted.scripts.twistd import run; run()"
     return [sys.executable, "-c", script, *arguments]
+
+
+def run(*arguments: str, folder: Path, before: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+    """Run twistd to its end, in a folder.
+
+    @param before: a command that runs it, as `setpriv`.
+    """
+    return subprocess.run(
+        [*before, *twistd(*arguments)],
+        cwd=folder,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
 
 
 def onFreePorts(config: str) -> str:
@@ -86,7 +103,7 @@ class Server:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(CHECKOUT), "PYTHONUNBUFFERED": "1"},
+            env={**ENVIRONMENT, "PYTHONUNBUFFERED": "1"},
         )
         assert self._process.stdout is not None
         self._log = Printed(self._process.stdout)

@@ -14,17 +14,9 @@ import pytest
 
 from socklab.config import loadLab
 from tests import wire
-from tests.process import CHECKOUT, Server, onFreePorts, twistd
+from tests.process import CHECKOUT, ENVIRONMENT, Server, onFreePorts, run
 
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
 CONFIGS = sorted(each.name for each in (CHECKOUT / "configs").glob("*.toml"))
-
-
-def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run twistd to its end."""
-    return subprocess.run(
-        twistd(*arguments), cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=60, check=False
-    )
 
 
 def write(folder: Path, *listens: str, protocol: str = "echo", more: str = "") -> Path:
@@ -127,18 +119,8 @@ class TestStart:
     def test_privileged_port(self, tmp_path: Path) -> None:
         """A port below 1024, without the privilege: one line that says what to do."""
         config = write(tmp_path, "tcp:1:interface=127.0.0.1")
-        done = subprocess.run(
-            [
-                *("setpriv", "--bounding-set=-net_bind_service", "--inh-caps=-net_bind_service"),
-                *twistd("-n", "--pidfile=", "socklab", "--config", str(config)),
-            ],
-            cwd=tmp_path,
-            env=ENVIRONMENT,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        without = ("setpriv", "--bounding-set=-net_bind_service", "--inh-caps=-net_bind_service")
+        done = run("-n", "--pidfile=", "socklab", "--config", str(config), folder=tmp_path, before=without)
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr == (
             "one: tcp 127.0.0.1:1: ports below 1024 need a privilege: start as root with --uid, "

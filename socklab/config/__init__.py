@@ -5,16 +5,15 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any, Final
 
 from pydantic import ValidationError
 
-from ..framing import FRAMINGS, Framing, Raw
+from ..framing import FRAMINGS, Framing
 from ..limits import Limits
-from ..message import speaksMessages
+from ..message import framingFor, speaksMessages
 from ..transports.listen import Listen, parseListen
 from .errors import ConfigError, Mistake, mistakes, place
 from .factories import NoProtocol, build, find
@@ -240,13 +239,10 @@ class _Draft:
 
     def _listener(self, listen: Listen, own: ListenTable, table: ServiceTable) -> Listener:
         name = own.framing or table.framing
-        make = FRAMINGS[name] if name else getattr(self.factory, "framing", Raw)
-        key: str = "" if name else getattr(self.factory, "framingLimit", "")
-        key = key or getattr(make, "limit", "message")
-        framing = None if make is Raw else partial(make, getattr(table.limits, key))
+        framing, lines = framingFor(self.factory, table.limits, FRAMINGS[name] if name else None)
         if framing is not None:
             framing()  # One for nothing: what it refuses is told before any port is opened.
-        return Listener(listen, framing, key == "line", own.encoding or table.encoding, own.optional)
+        return Listener(listen, framing, lines, own.encoding or table.encoding, own.optional)
 
 
 def _duplicates(drafts: list[_Draft]) -> Iterator[Mistake]:

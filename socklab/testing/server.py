@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
-from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.interfaces import IAddress
 from twisted.internet.task import Clock
 
 from ..events import Event, Events, Failed, MessageSent
-from ..framing import Framing, Raw
+from ..framing import Framing
 from ..limits import Limits
-from ..message import FactoryLike, speaksMessages
+from ..message import FactoryLike, framingFor, speaksMessages
 from ..transports.conversation import OpenConnections, Serving
 from ..transports.stream import StreamConnection
 from .peers import DatagramTestPeer, StreamPeer, WebSocketPeer
@@ -125,9 +123,7 @@ class MemoryServer:
         return StreamPeer(self.check, wire, serving.encoding)
 
     def _serving(self, encoding: str) -> Serving:
-        make: Any = self._framing or getattr(self._factory, "framing", Raw)
-        key = getattr(self._factory, "framingLimit", "") or getattr(make, "limit", "message")
-        limit = getattr(self._limits, key)
+        framing, lines = framingFor(self._factory, self._limits, self._framing)
         return Serving(
             service="test",
             factory=self._factory,
@@ -135,9 +131,9 @@ class MemoryServer:
             clock=self.clock,
             limits=self._limits,
             encoding=encoding,
-            framing=None if make is Raw else partial(make, limit),
+            framing=framing,
             closeTimeout=self._closeTimeout,
-            lines=key == "line",
+            lines=lines,
             connections=self.connections,
         )
 

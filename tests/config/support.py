@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
 from socklab.config import Config, ConfigError, Service, loadConfig
-from tests.process import CHECKOUT
-
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
 
 
 def load(folder: Path, text: str, **modules: str) -> Config:

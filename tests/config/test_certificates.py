@@ -21,12 +21,11 @@ from cryptography.hazmat.primitives.serialization import (
 from socklab.transports.listen import parseListen
 from tests.config.support import (
     ECHO,
-    ENVIRONMENT,
     READABLE,
     complaints,
     one,
 )
-from tests.process import twistd
+from tests.process import ENVIRONMENT, twistd
 
 
 @pytest.fixture(scope="module")

@@ -13,10 +13,9 @@ import pytest
 
 from socklab.service import Options
 from tests.config.support import (
-    ENVIRONMENT,
     one,
 )
-from tests.process import twistd
+from tests.process import ENVIRONMENT, run
 
 
 def checked(*arguments: str) -> tuple[Any, str, str]:
@@ -64,15 +63,7 @@ class TestCheck:
         """So it is for the real command: nothing on standard output, no log, no pid file."""
         (tmp_path / "lab.toml").write_text(one(listen="'tcp:0', 'ws:tcp:0'", more=more))
         before = {each.name for each in tmp_path.iterdir()}
-        done = subprocess.run(
-            twistd("socklab", "--check", "--config", "lab.toml"),
-            cwd=tmp_path,
-            env=ENVIRONMENT,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = run("socklab", "--check", "--config", "lab.toml", folder=tmp_path)
         expected = 'lab.toml: service[1] "echo": x: unknown key\n' if more else ""
         assert (done.returncode, done.stdout, done.stderr) == (status, "", expected)
         assert {each.name for each in tmp_path.iterdir()} == before
