@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -42,6 +42,8 @@ class Service:
     name: str
     factory: Any
     """A Factory; or, for a datagram protocol, what makes one."""
+    options: Mapping[str, Any]
+    """What the Factory was made with, defaults included."""
     listeners: tuple[Listener, ...]
     limits: Limits
     websocket: WebSocketTable
@@ -146,6 +148,7 @@ class _Draft:
         self.mistakes: list[Mistake] = []
         self.listens: list[Listen | None] = []
         self.factory: Any = None
+        self._options: Mapping[str, Any] = {}
         self._isDatagram = False
         self._loadFactory(folder)
         entries = raw.get("listen")
@@ -176,9 +179,11 @@ class _Draft:
             self._wrong("protocol", what=str(error))
             return
         if isinstance(options, dict):
-            self.factory, wrong = build(found, options, folder)
+            built, wrong = build(found, options, folder)
             for loc, what in wrong:
                 self._wrong(*loc, what=what)
+            if built is not None:
+                self.factory, self._options = built.factory, built.options
         self._isDatagram = self.factory is not None and not hasattr(self.factory, "buildProtocol")
         if self.factory is not None and "framing" in self.raw:
             self._checkFraming("framing")
@@ -235,7 +240,7 @@ class _Draft:
             listeners.append(self._listener(listen, own, table))
         name = table.name or self.name
         assert name is not None
-        return Service(name, self.factory, tuple(listeners), table.limits, table.websocket)
+        return Service(name, self.factory, self._options, tuple(listeners), table.limits, table.websocket)
 
     def _listener(self, listen: Listen, own: ListenTable, table: ServiceTable) -> Listener:
         name = own.framing or table.framing

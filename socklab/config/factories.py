@@ -10,7 +10,8 @@ import sys
 import traceback
 import types
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from enum import Enum
 from functools import reduce
 from importlib.machinery import PathFinder
@@ -123,11 +124,18 @@ def _named(found: Any) -> str:
     return str(getattr(found, "__qualname__", type(found).__qualname__))
 
 
-def build(found: Any, options: dict[str, Any], folder: Path) -> tuple[Any, list[Mistake]]:
-    """Give the Factory that options make, or what is wrong with them, placed below `options`.
+@dataclass(frozen=True)
+class Built:
+    """A Factory, and what it was made with."""
 
-    A DatagramProtocol class is its own Factory: each listener has a protocol of its own.
-    """
+    factory: Any
+    """For a DatagramProtocol, which is its own Factory: what makes one, for each listener."""
+    options: Mapping[str, Any]
+    """As Python has them, with the defaults of those that were not given."""
+
+
+def build(found: Any, options: dict[str, Any], folder: Path) -> tuple[Built | None, list[Mistake]]:
+    """Give the Factory that options make, or what is wrong with them, placed below `options`."""
     if isinstance(found, type) and issubclass(found, DatagramProtocol):
 
         def make(values: dict[str, Any]) -> Callable[[], Any]:
@@ -140,20 +148,23 @@ def build(found: Any, options: dict[str, Any], folder: Path) -> tuple[Any, list[
             return None, [Mistake(("options",), f"{found.__name__} is a Protocol, and takes none")]
         factory: Any = MessageFactory() if issubclass(found, MessageProtocol) else Factory()
         factory.protocol = found
-        return factory, []
+        return Built(factory, {}), []
     built, wrong = _call(found, options, folder, lambda values: found(**values))
-    if not wrong and isinstance(built, Factory) and built.protocol is None:
-        own = type(built).buildProtocol
+    if built is None:
+        return None, wrong
+    factory = built.factory
+    if isinstance(factory, Factory) and factory.protocol is None:
+        own = type(factory).buildProtocol
         if own in (Factory.buildProtocol, MessageFactory.buildProtocol):
             return None, [Mistake(("protocol",), f"{_named(found)} has no `protocol`: it would serve nothing")]
-    if not wrong and not (IProtocolFactory.providedBy(built) or hasattr(built, "buildProtocol")):
-        return None, [Mistake(("protocol",), f"{_named(found)} gave no Factory, but {type(built).__name__}")]
-    return built, wrong
+    if not (IProtocolFactory.providedBy(factory) or hasattr(factory, "buildProtocol")):
+        return None, [Mistake(("protocol",), f"{_named(found)} gave no Factory, but {type(factory).__name__}")]
+    return built, []
 
 
 def _call(
     found: Any, options: dict[str, Any], folder: Path, make: Callable[[dict[str, Any]], Any]
-) -> tuple[Any, list[Mistake]]:
+) -> tuple[Built | None, list[Mistake]]:
     try:
         model = optionsModel(found)
     except (PydanticUserError, NameError, TypeError, ValueError, RecursionError) as error:
@@ -164,7 +175,7 @@ def _call(
     except ValidationError as error:
         return None, [Mistake(("options", *loc), what) for loc, what in mistakes(error, model, options)]
     try:
-        return make(_given(values)), []
+        return Built(make(_given(values)), {name: getattr(values, name) for name in model.model_fields}), []
     except ValueError as error:
         option, colon, rest = str(error).partition(": ")
         if colon and option in model.model_fields:
