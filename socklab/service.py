@@ -21,8 +21,8 @@ from .config import Service as ServiceConfig
 from .events import Events
 from .log import logEvent, say, tracer
 from .message import speaksMessages
-from .transports.conversation import OpenConnections, Serving
 from .transports.listen import Listen, advice, endpointOf, isAbsent, probe, setOptions, whereOf
+from .transports.serving import OpenConnections, Serving
 from .transports.stream import StreamFactory
 from .transports.udp import DatagramPeers
 

@@ -12,7 +12,7 @@ from ..events import Event, Events, Failed, MessageSent
 from ..framing import Framing
 from ..limits import Limits
 from ..message import FactoryLike, framingFor, speaksMessages
-from ..transports.conversation import OpenConnections, Serving
+from ..transports.serving import OpenConnections, Serving
 from ..transports.stream import StreamConnection
 from .peers import DatagramTestPeer, StreamPeer, WebSocketPeer
 from .wires import MemoryDatagrams, MemoryTransport

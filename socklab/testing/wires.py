@@ -11,7 +11,7 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ..transports.conversation import Serving
+from ..transports.serving import Serving
 from ..transports.udp import DatagramPeers
 
 _BUFFER = 65536

@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..message import FactoryLike, IMessageFactory, MessageProtocol, PeerError, speaksMessages
-from .conversation import Serving
+from .serving import Serving
 
 
 @implementer(ITransport, IConsumer, IPushProducer)

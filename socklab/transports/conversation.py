@@ -1,81 +1,17 @@
-"""What every transport's adapter shares: the listener it serves, and one peer's protocol with its guards."""
+"""One peer's protocol and its guards, the same on every transport."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from enum import IntFlag
 from typing import Final
-from typing import Protocol as TypingProtocol
 
-from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionAborted, ConnectionDone
-from twisted.internet.interfaces import IReactorTime
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ..events import Closed, Cut, Events, Failed, MessageReceived, Opened
-from ..framing import Framing
-from ..limits import Limits
-from ..message import FactoryLike, IMessageTransport, MessageProtocol, Peer, PeerError
-
-_log: Final = Logger(namespace="socklab")
-
-
-class Leaver(TypingProtocol):
-    """An open connection, as shutdown sees it."""
-
-    def goAway(self) -> None:
-        """Tell the peer in its transport's own way, send what is owed, and close."""
-
-    def abort(self) -> None:
-        """Close at once."""
-
-
-class OpenConnections:
-    """The connections of a service that are open."""
-
-    def __init__(self) -> None:
-        self._open: set[Leaver] = set()
-        self._waiting: list[Deferred[None]] = []
-
-    def __len__(self) -> int:
-        return len(self._open)
-
-    def add(self, connection: Leaver) -> None:
-        """A connection was made."""
-        self._open.add(connection)
-
-    def discard(self, connection: Leaver) -> None:
-        """A connection is gone."""
-        self._open.discard(connection)
-        if not self._open:
-            waiting, self._waiting = self._waiting, []
-            for each in waiting:
-                each.callback(None)
-
-    def goAway(self) -> Deferred[None]:
-        """Ask all to leave; the Deferred fires when the last one has."""
-        done: Deferred[None] = Deferred()
-        self._waiting.append(done)
-        for connection in [*self._open]:
-            self._ask(connection.goAway)
-        if not self._open and self._waiting:
-            self._waiting.remove(done)
-            done.callback(None)
-        return done
-
-    def abort(self) -> None:
-        """Close what is still open."""
-        for connection in [*self._open]:
-            self._ask(connection.abort)
-
-    def _ask(self, leave: Callable[[], None]) -> None:
-        """Have one connection end; that it fails to must not keep the others."""
-        try:
-            leave()
-        except Exception:
-            _log.failure("a connection could not be closed")
+from ..events import Closed, Cut, Failed, MessageReceived, Opened
+from ..message import IMessageTransport, MessageProtocol, Peer, PeerError
+from .serving import Serving
 
 
 class Hold(IntFlag):
@@ -91,31 +27,6 @@ class Hold(IntFlag):
 
 BURST: Final = 100
 """How many messages of one peer are handled before everybody else has had a turn."""
-
-
-@dataclass(frozen=True)
-class Serving:
-    """What the connections of one listener share."""
-
-    service: str
-    factory: FactoryLike
-    events: Events
-    clock: IReactorTime
-    limits: Limits = field(default_factory=Limits)
-    encoding: str = "utf-8"
-    framing: Callable[[], Framing] | None = None
-    """Gives each stream connection its framing; None means raw."""
-    closeTimeout: float = 20.0
-    """How long a closing connection may take to deliver what is owed and hear the peer's end, in seconds."""
-    lines: bool = False
-    """Whether the messages are lines (a datagram is then one line)."""
-    once: set[str] = field(default_factory=set)
-    """What was told of datagrams: each would make a log line of its own otherwise."""
-    udpPorts: set[int] = field(default_factory=set)
-    """The datagram ports of this process: no two of them shall answer each other."""
-    proxied: bool = False
-    """Whether the peer's address is known only with its first bytes, as behind `haproxy:`."""
-    connections: OpenConnections = field(default_factory=OpenConnections)
 
 
 class Conversation:

@@ -19,8 +19,9 @@ from zope.interface import implementer
 from ..events import MessageSent
 from ..framing import Framing, FramingError, Raw
 from ..message import Encoded, IMessageTransport, Peer
-from .conversation import Conversation, Hold, Serving
+from .conversation import Conversation, Hold
 from .output import Output
+from .serving import Serving
 
 
 def peerOf(address: IAddress, kind: str, encoding: str = "utf-8") -> Peer:

@@ -18,8 +18,9 @@ from zope.interface import implementer
 
 from ..events import Dropped, MessageSent
 from ..message import Encoded, IMessageTransport, Peer
-from .conversation import BURST, Conversation, Serving
+from .conversation import BURST, Conversation
 from .guard import Address, AddressProof, RateGuard, isLoopback, isOwnAddress
+from .serving import Serving
 
 MAX_PAYLOAD = 65_507
 """The longest payload of a datagram over IPv4, in bytes: 65,535 less the headers of IP (20) and UDP (8)."""

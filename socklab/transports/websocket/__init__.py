@@ -13,7 +13,7 @@ from autobahn.websocket.compress import PerMessageDeflateOffer, PerMessageDeflat
 from twisted.internet.interfaces import IAddress, IProtocolNegotiationFactory
 from zope.interface import implementer
 
-from ..conversation import Serving
+from ..serving import Serving
 from .connection import Silence, WebSocketConnection
 
 __all__ = ["WebSocketFactory"]

@@ -15,7 +15,7 @@ from zope.interface import implementer
 
 from ... import http
 from ...events import Failed
-from ..conversation import Serving
+from ..serving import Serving
 from .frames import GOING_AWAY, PING, POLICY, frame
 from .transport import WebSocketTransport
 

@@ -12,8 +12,9 @@ from zope.interface import implementer
 
 from ...events import MessageSent
 from ...message import Encoded, IMessageTransport
-from ..conversation import Conversation, Hold, Serving
+from ..conversation import Conversation, Hold
 from ..output import Output
+from ..serving import Serving
 from ..stream import peerOf
 from .frames import BINARY, COMPRESSED, FIN, GOING_AWAY, INTERNAL_ERROR, INVALID_PAYLOAD, NORMAL, TEXT, frame
 
