@@ -8,7 +8,7 @@ ARGS ?=
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -qq
 
-.PHONY: help run test check format clean
+.PHONY: help run test check docs format clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -25,6 +25,9 @@ check: $(VENV)/.dev ## check the format, lint, and check the types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy --strict -p socklab
+
+docs: $(VENV)/.dev ## make the API reference, build/api/index.html, from the docstrings
+	@$(BIN)/python -m pydoctor
 
 format: $(VENV)/.dev ## format the code and sort the imports
 	$(BIN)/ruff check --select I --fix .

@@ -1,4 +1,4 @@
-"""Peers in memory, for tests of protocols: no socket, no reactor, no waiting.
+"""Peers in memory, for tests of protocols: no socket, no reactor, no waiting::
 
     server = MemoryServer(ShoutFactory())
     peer = server.websocket()
