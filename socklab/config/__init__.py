@@ -16,7 +16,8 @@ from ..limits import Limits
 from ..message import framingFor, speaksMessages
 from ..transports.listen import Listen, parseListen
 from .errors import ConfigError, Mistake, mistakes, place
-from .factories import NoProtocol, build, find
+from .factories import build
+from .finding import NoProtocol, find
 from .schema import FileTable, ListenTable, ServerTable, ServiceTable, WebSocketTable
 
 __all__ = ["Config", "ConfigError", "Listener", "Service", "loadConfig", "loadLab"]
