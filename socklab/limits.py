@@ -23,6 +23,9 @@ class Limits(BaseModel):
     message inflates to."""
     line: Annotated[Size, Field(description="the greatest length of a line")] = LINE
     """Bytes, without the line's end. Over it the stream is closed, with a log line."""
+    queue: Annotated[Size, Field(description="messages that wait for a busy protocol")] = 64 * 1024
+    """Bytes, with 100 for each message: what one peer has sent while an async protocol is busy with an earlier
+    message of it. Over it nothing more is read from the peer; a datagram is dropped."""
     pending: Annotated[Size, Field(description="output kept for one peer")] = 1024 * 1024
     """Bytes beyond the kernel's buffers. A peer for which more is waiting when the next message is sent is cut."""
     handshake_timeout: Annotated[Seconds, Field(description="for the TLS and WebSocket handshakes")] = 5.0
@@ -35,6 +38,8 @@ class Limits(BaseModel):
     """Seconds. 0: none are sent."""
     ping_timeout: Annotated[PositiveSeconds, Field(description="for the answer to a ping")] = 20.0
     """Seconds. A peer from which nothing came by then is cut."""
+    idle: Annotated[Seconds | None, Field(description="without a message from a peer")] = None
+    """Seconds; then the protocol's `timeoutConnection` is called, which closes. None or 0: never."""
     keepalive: Annotated[Seconds, Field(description="silence before TCP asks whether the peer is there")] = 30.0
     """Seconds; asked three times, 10 s apart, before the connection is lost. 0: never asked."""
     udp_peers: Annotated[int, Field(ge=1, description="datagram peers remembered per listener")] = 1024

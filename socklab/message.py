@@ -7,10 +7,10 @@ in Twisted is the box receiver of `twisted.protocols.amp`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from typing import Protocol as TypingProtocol
 
 from twisted.internet import protocol as twisted_protocol
@@ -21,6 +21,9 @@ from twisted.python.failure import Failure
 from zope.interface import Attribute, Interface, implementer
 
 from .framing import Framing, FramingError, Raw
+
+if TYPE_CHECKING:
+    from twisted.internet.ssl import Certificate
 
 _log = Logger(namespace="socklab")
 
@@ -45,6 +48,8 @@ class Peer:
     """WebSocket: the subprotocol agreed on."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """WebSocket: the headers of the opening handshake, names in lower case."""
+    certificate: Certificate | None = None
+    """TLS, also below WebSocket: the certificate that the peer has shown, checked against `client_ca`."""
 
     def __str__(self) -> str:
         if not self.host:
@@ -106,6 +111,13 @@ class IMessageTransport(Interface):
     def getHost() -> IAddress:
         """Give the address of this side."""
 
+    def setTimeout(seconds: float | None) -> None:
+        """Have `timeoutConnection` called whenever no message has come for so long; None: never.
+
+        It begins as the limit `idle` of the service. While the protocol keeps the peer waiting, by an unfinished
+        handler or by `pauseProducing`, the peer is not idle.
+        """
+
     def pauseProducing() -> None:
         """Receive nothing until `resumeProducing` (`IPushProducer`): the peer is held back, on UDP unheard."""
 
@@ -127,24 +139,45 @@ class IMessageFactory(IProtocolFactory):
 
 
 class MessageProtocol(BaseProtocol):
-    """What is spoken with one peer: to messages what `twisted.internet.protocol.Protocol` is to bytes."""
+    """What is spoken with one peer: to messages what `twisted.internet.protocol.Protocol` is to bytes.
+
+    `connectionMade`, `messageReceived`, `readConnectionLost` and `timeoutConnection` may be `async def`, or return
+    a Deferred. Then the peer's next message waits until it is done, in order; while more wait than the limit
+    `queue` allows, the peer is held back (a datagram is dropped). When the peer goes, it is cancelled:
+    `CancelledError` of `twisted.internet.defer` is raised in it. An exception that leaves it, awaited or not, ends
+    this conversation and is logged; others are unaffected. A `PeerError` says that the peer is at fault.
+    """
 
     transport: IMessageTransport  # type: ignore[assignment]
     factory: twisted_protocol.Factory | None = None
 
-    def messageReceived(self, payload: bytes, isBinary: bool) -> None:
-        """Override this: one whole message has come.
+    def makeConnection(self, transport: Any) -> Awaitable[object] | None:
+        """Begin: keep the transport, and call `connectionMade`. The adapters call this."""
+        self.connected = 1
+        self.transport = transport
+        return self.connectionMade()
 
-        An exception that leaves it ends this conversation and is logged; others are unaffected. A `PeerError`
-        says that the peer is at fault.
+    def connectionMade(self) -> Awaitable[object] | None:
+        """The conversation begins; `self.transport` is there."""
+        return None
+
+    def messageReceived(self, payload: bytes, isBinary: bool) -> Awaitable[object] | None:
+        """Override this: one whole message has come.
 
         @param isBinary: whether a WebSocket peer sent it as binary; always True from streams and UDP, which
             know no kinds.
         """
+        return None
 
-    def readConnectionLost(self) -> None:
+    def readConnectionLost(self) -> Awaitable[object] | None:
         """The peer will send nothing more, and may still be reading: by default, send what is owed and close."""
         self.transport.loseConnection()
+        return None
+
+    def timeoutConnection(self) -> Awaitable[object] | None:
+        """No message has come for as long as the limit `idle`, or `setTimeout`, says: by default, close."""
+        self.transport.loseConnection()
+        return None
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The conversation has ended; `reason` is as for `Protocol.connectionLost`."""
@@ -154,8 +187,12 @@ class MessageProtocol(BaseProtocol):
 class Factory(twisted_protocol.Factory):
     """Builds a protocol for each peer of a service, and keeps what they share.
 
-    The names here may also stand on any other Factory; what is absent there has the default shown here.
+    The names here may also stand on any other Factory; what is absent there has the default shown here. A Factory
+    that has a method `reconfigure` is given changed options by it on a reload: see `docs/config.md`.
     """
+
+    clock: IReactorTime
+    """The clock for timers: the reactor's, or a test's. It is there when `startFactory` is called."""
 
     protocol: Any = None
     """A `MessageProtocol` class, called for each peer."""
@@ -174,6 +211,13 @@ class Factory(twisted_protocol.Factory):
     """Where this can be served."""
     subprotocols: tuple[str, ...] = ()
     """The WebSocket subprotocols to agree to (RFC 6455, 1.9)."""
+
+
+def startFactory(factory: Any, clock: IReactorTime) -> None:
+    """Start a Factory for its service, once: give it the clock, and call its `startFactory`."""
+    if isinstance(factory, Factory):
+        factory.clock = clock
+    factory.doStart()
 
 
 class FactoryLike(TypingProtocol):

@@ -126,7 +126,7 @@ def test_connection_lost_once_with_a_reason(end: str) -> None:
 
     peer = serve(Recorder).websocket()
     getattr(peer, end)()
-    peer.wire.deliverEof()
+    peer.finish()
     peer.frames()
     assert calls == [1, Failure]
 

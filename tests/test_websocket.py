@@ -246,7 +246,7 @@ class TestLimits:
         peer.stopReading()
         for _ in range(2000):
             peer.sendFrame(PING, b"x" * 125)
-        assert not peer.wire.reading
+        assert peer.heldBack
         peer.startReading()
         assert len([each for each in peer.frames() if each.opcode == PONG]) == 2000
 
@@ -270,7 +270,7 @@ class TestClosing:
         peer.close(1000)
         assert closeCode(peer) == 1000
         assert peer.finished
-        peer.wire.deliverEof()
+        peer.finish()
         server.check()
         assert [(each.by, each.reason) for each in server.events if isinstance(each, Closed)] == [
             ("peer", "closed, code 1000")
@@ -345,7 +345,7 @@ class TestClosing:
         peer.stopReading()
         peer.sendMessage(b"x" * 100_000, True)
         peer.say("last")
-        peer.wire.deliverEof()
+        peer.finish()
         server.check()
         peer.startReading()
         assert peer.receive() == [(b"x" * 100_000, True), (b"last", False)]
@@ -360,13 +360,13 @@ class TestClosing:
         peer = server.rawWebsocket()
         peer.stopReading()
         peer.sendBytes(b"GET / HTTP/1.0\r\n\r\n")
-        peer.wire.deliverEof()
+        peer.finish()
         peer.startReading()
         peer.frames()
         assert peer.response.startswith(b"HTTP/1.1 426 ")
         half = server.rawWebsocket()
         half.sendBytes(b"GET / HT")
-        half.wire.deliverEof()
+        half.finish()
         server.check()
         assert peer.closed
         assert half.closed

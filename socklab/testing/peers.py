@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from twisted.internet.error import ConnectionLost
 
@@ -14,39 +14,24 @@ Check = Callable[[], None]
 """Raises what the protocol raised."""
 
 
-class StreamPeer:
-    """The other side of a stream."""
+def splits(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Give each way to cut bytes in two, the whole first or last among them: a network may cut anywhere."""
+    for where in range(len(data) + 1):
+        yield data[:where], data[where:]
 
-    def __init__(self, check: Check, wire: MemoryTransport, encoding: str) -> None:
+
+class ConnectedPeer:
+    """The other side of a connection: what can happen to its bytes."""
+
+    def __init__(self, check: Check, wire: MemoryTransport) -> None:
         self._check = check
         self._wire = wire
-        self._encoding = encoding
         self._taken = 0
 
-    def send(self, data: bytes) -> None:
-        """Send bytes, which the server reads at once."""
-        self._wire.deliver(data)
-        self._check()
-
-    def say(self, text: str) -> None:
-        """Send a line."""
-        self.send(text.encode(self._encoding) + b"\n")
-
-    @property
-    def received(self) -> bytes:
-        """All that has come from the server."""
-        return bytes(self._wire.received)
-
-    def receive(self) -> bytes:
-        """Give what has come since this was last called."""
-        self._check()
-        data = bytes(self._wire.received[self._taken :])
-        self._taken += len(data)
-        return data
-
-    def hear(self) -> list[str]:
-        """Give the lines that have come since this was last called."""
-        return self.receive().decode(self._encoding).split("\n")[:-1]
+    def dribble(self, data: bytes) -> None:
+        """Send bytes one by one, as the worst network would."""
+        for byte in data:
+            self._send(bytes((byte,)))
 
     def finish(self) -> None:
         """Send FIN: this side says no more, and still listens."""
@@ -83,6 +68,48 @@ class StreamPeer:
         """Whether the connection is gone."""
         return not self._wire.connected
 
+    def _send(self, data: bytes) -> None:
+        self._wire.deliver(data)
+        self._check()
+
+    def _fresh(self, upTo: bytes = b"") -> bytes:
+        """Give the bytes that have come since this was last called; those behind the last `upTo` another time."""
+        self._check()
+        data = bytes(self._wire.received[self._taken :])
+        if upTo:
+            data = data[: data.rfind(upTo) + 1]
+        self._taken += len(data)
+        return data
+
+
+class StreamPeer(ConnectedPeer):
+    """The other side of a stream."""
+
+    def __init__(self, check: Check, wire: MemoryTransport, encoding: str) -> None:
+        super().__init__(check, wire)
+        self._encoding = encoding
+
+    def send(self, data: bytes) -> None:
+        """Send bytes, which the server reads at once."""
+        self._send(data)
+
+    def say(self, text: str) -> None:
+        """Send a line."""
+        self.send(text.encode(self._encoding) + b"\n")
+
+    @property
+    def received(self) -> bytes:
+        """All that has come from the server."""
+        return bytes(self._wire.received)
+
+    def receive(self) -> bytes:
+        """Give what has come since this was last called."""
+        return self._fresh()
+
+    def hear(self) -> list[str]:
+        """Give the lines that have come since this was last called, without their ends."""
+        return self._fresh(upTo=b"\n").decode(self._encoding).split("\n")[:-1]
+
 
 class DatagramTestPeer:
     """The other side of datagrams."""
@@ -112,24 +139,21 @@ class DatagramTestPeer:
         return [each.decode(self._encoding).removesuffix("\n") for each in self.receive()]
 
 
-class WebSocketPeer:
+class WebSocketPeer(ConnectedPeer):
     """The other side of WebSocket."""
 
     def __init__(self, check: Check, wire: MemoryTransport) -> None:
-        self._check = check
-        self.wire = wire
+        super().__init__(check, wire)
         self._data = b""
-        self._taken = 0
+        self._frames: list[Frame] = []
         self.response = b""
         """The head of the server's answer to the handshake, and after a refusal its body."""
         self.closeCode: int | None = None
         """What the server closed with."""
-        self._frames: list[Frame] = []
 
     def sendBytes(self, data: bytes) -> None:
-        """Send bytes as they are."""
-        self.wire.deliver(data)
-        self._check()
+        """Send bytes as they are: part of a frame, or none at all."""
+        self._send(data)
 
     def sendFrame(
         self, opcode: int, payload: bytes = b"", fin: bool = True, rsv: int = 0, masked: bool = True
@@ -156,9 +180,7 @@ class WebSocketPeer:
 
     def frames(self) -> list[Frame]:
         """Give all frames since `receive` was last called."""
-        self._check()
-        self._data += bytes(self.wire.received[self._taken :])
-        self._taken = len(self.wire.received)
+        self._data += self._fresh()
         if not self.response:
             head, end, rest = self._data.partition(b"\r\n\r\n")
             if not end:
@@ -178,28 +200,3 @@ class WebSocketPeer:
     def close(self, code: int = 1000) -> None:
         """Send a close frame."""
         self.sendFrame(8, struct.pack("!H", code))
-
-    def reset(self) -> None:
-        """Vanish."""
-        self.wire.lose(ConnectionLost())
-        self._check()
-
-    def stopReading(self) -> None:
-        """Let what is sent pile up."""
-        self.wire.peerReads = False
-
-    def startReading(self) -> None:
-        """Read again."""
-        self.wire.peerReads = True
-        self.wire.drain()
-        self._check()
-
-    @property
-    def finished(self) -> bool:
-        """Whether the server has said that it will send no more."""
-        return self.wire.finished
-
-    @property
-    def closed(self) -> bool:
-        """Whether the connection is gone."""
-        return not self.wire.connected

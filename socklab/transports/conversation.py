@@ -6,11 +6,14 @@ from collections.abc import Callable
 from enum import IntFlag
 from typing import Final
 
+from twisted.internet.defer import CancelledError
 from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.python.failure import Failure
 
 from ..events import Closed, Cut, Failed, MessageReceived, Opened
 from ..message import IMessageTransport, MessageProtocol, Peer, PeerError
+from .idle import IdleTimer
+from .pending import Pending, deferredOf
 from .serving import Serving
 
 
@@ -23,6 +26,8 @@ class Hold(IntFlag):
     """Its peer does not read the answers."""
     PROTOCOL = 4
     """It wants none itself."""
+    QUEUE = 8
+    """It is busy with one, and enough others wait already."""
 
 
 BURST: Final = 100
@@ -55,6 +60,8 @@ class Conversation:
         self._closed: tuple[str, str] | None = None
         self._holds = Hold(0)
         self._burst = 0
+        self._pending: Pending | None = None
+        self._idle: IdleTimer | None = None
         self.peer = peer
         self.protocol: MessageProtocol | None = None
         self.listening = True
@@ -68,7 +75,7 @@ class Conversation:
             if not isinstance(protocol, MessageProtocol | None):
                 raise TypeError(f"{serving.factory!r} built no MessageProtocol, but {protocol!r}")
         except Exception:
-            self._failed()
+            self._failed(Failure())
             return False
         if protocol is None:
             self.cut("refused by the protocol's factory")
@@ -76,19 +83,29 @@ class Conversation:
         self.protocol = protocol
         if self._told:
             self._events.emit(Opened(serving.service, self.peer))
-        try:
-            protocol.makeConnection(self._transport)
-        except Exception:
-            self._failed()
+            self.setTimeout(serving.limits.idle)
+        self._call(protocol.makeConnection, self._transport)
         return True
+
+    # What the protocol is given
 
     @property
     def held(self) -> bool:
-        """Whether no message may be given to the protocol now."""
+        """Whether no message may be handed over now."""
         return bool(self._holds)
 
+    @property
+    def full(self) -> bool:
+        """Whether it is held because enough messages wait already."""
+        return Hold.QUEUE in self._holds
+
+    @property
+    def busy(self) -> bool:
+        """Whether the protocol has yet to finish with what was handed over."""
+        return self._pending is not None
+
     def hold(self, why: Hold) -> None:
-        """Give it no message until `release`."""
+        """Hand over no message until `release`."""
         if self.listening:
             wasHeld = self.held
             self._holds |= why
@@ -99,22 +116,33 @@ class Conversation:
         """End a `hold`; messages go on when nothing else holds them."""
         if why in self._holds:
             self._holds &= ~why
+            self._goOn()
             if not self.held:
                 self._onHold()
 
     def received(self, payload: bytes, isBinary: bool) -> None:
-        """Hand a message to the protocol. The adapter has seen that it is not held."""
+        """Hand a message to the protocol, now or when it is done with those before. It is not held."""
         if not self.listening or self.protocol is None:
             return
+        if self._idle is not None:
+            self._idle.heard()
         if self._events.traffic:
             self._events.emit(MessageReceived(self._serving.service, self.peer, payload, isBinary))
+        pending = self._pending
+        if pending is None:
+            self._deliver(self.protocol, payload, isBinary)
+            return
+        pending.put(payload, isBinary)
+        if pending.size > self._serving.limits.queue:
+            self.hold(Hold.QUEUE)
+
+    def _deliver(self, protocol: MessageProtocol, payload: bytes, isBinary: bool) -> None:
         try:
-            self.protocol.messageReceived(payload, isBinary)
-        except PeerError as error:
-            self.cut(str(error))
-            self._onError(True)
+            result = protocol.messageReceived(payload, isBinary)
+            if result is not None:
+                self._await(result)
         except Exception:
-            self._failed()
+            self._raised(Failure())
         self._burst += 1
         if self._burst >= BURST:
             # One read may bring 65,536 lines, each of which goes to a whole room.
@@ -122,18 +150,99 @@ class Conversation:
             self.hold(Hold.BURST)
             self._serving.clock.callLater(0, self.release, Hold.BURST)
 
+    def _call(self, hook: Callable[..., object], *arguments: object) -> None:
+        """Call another of the protocol's methods; what comes meanwhile waits for it too."""
+        try:
+            result = hook(*arguments)
+            if result is not None:
+                self._await(result)
+        except Exception:
+            self._raised(Failure())
+
+    def _await(self, result: object) -> None:
+        deferred = deferredOf(result)
+        pending = self._pending or Pending()
+        pending.result = deferred
+        if self.protocol is not None:
+            self._pending = pending
+        else:
+            self._cancelLater(pending)
+        deferred.addBoth(self._finished, pending)
+
+    def _finished(self, result: object, pending: Pending) -> None:
+        pending.result = None
+        if isinstance(result, Failure):
+            self._raised(result)
+        self._goOn()
+
+    def _goOn(self) -> None:
+        """Hand over what has waited; after the last of it, do what was to be done afterwards."""
+        pending = self._pending
+        if pending is None or pending.delivering:
+            return
+        pending.delivering = True
+        while pending.messages and not pending.result and not self._holds & ~Hold.QUEUE and self.protocol:
+            self._deliver(self.protocol, *pending.take())
+        pending.delivering = False
+        if not pending.messages and not pending.result:
+            self._pending = None
+            for call in pending.afterwards:
+                call()
+            self.release(Hold.QUEUE)
+
+    def afterwards(self, call: Callable[[], object]) -> None:
+        """Do something when the protocol has finished with all that was handed over: now, most often."""
+        if self._pending is None:
+            call()
+        else:
+            self._pending.afterwards.append(call)
+
     def inputEnded(self) -> None:
         """The peer will send nothing more, and all that it has sent was handed over."""
         self.closing("peer", "closed")
+        self.afterwards(self._inputEnded)
+
+    def _inputEnded(self) -> None:
         if self.listening and self.protocol is not None:
-            try:
-                self.protocol.readConnectionLost()
-            except Exception:
-                self._failed()
+            self._call(self.protocol.readConnectionLost)
+
+    # Silence
+
+    def setTimeout(self, seconds: float | None) -> None:
+        """Have the protocol told when no message has come for so long; None or 0: never."""
+        if self._idle is not None:
+            self._idle.stop()
+            self._idle = None
+        if seconds and self.listening:
+            self._idle = IdleTimer(self._serving.clock, seconds, lambda: self.held or self.busy, self._isIdle)
+
+    def _isIdle(self, seconds: float) -> None:
+        protocol, before = self.protocol, self._closed
+        if protocol is None:
+            return
+        self.closing("server", f"silent for {seconds:g} s")
+        self._call(protocol.timeoutConnection)
+        if self.listening:
+            # It has something else in mind than to close.
+            self._closed = before
+
+    # The end
 
     def deafen(self) -> None:
         """Hand over nothing more: what still comes is ignored, so nothing is held any longer."""
+        if self._pending is not None:
+            self._pending.forget()
+        self._stopListening()
+
+    def leave(self, close: Callable[[], object]) -> None:
+        """The server is shutting down: take nothing new, finish with what was handed over, then close."""
+        self._stopListening()
+        self._goOn()
+        self.afterwards(close)
+
+    def _stopListening(self) -> None:
         self.listening = False
+        self.setTimeout(None)
         if self.held:
             self._holds = Hold(0)
             self._onHold()
@@ -164,10 +273,15 @@ class Conversation:
     def lost(self, reason: Failure) -> None:
         """The connection is gone."""
         self.listening = False
+        self.setTimeout(None)
         self._holds = Hold(0)
         protocol, self.protocol = self.protocol, None
         if protocol is None:
             return
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.forget()
+            self._cancelLater(pending)
         if reason.check(ConnectionDone):
             self.closing("peer", "closed")
         elif reason.check(ConnectionAborted):
@@ -177,17 +291,33 @@ class Conversation:
         try:
             protocol.connectionLost(reason)
         except Exception:
-            failure = Failure()
-            if self._isNew(repr(failure.value)):
-                self._events.emit(Failed(self._serving.service, self.peer, failure))
+            self._tellFailure(Failure())
         assert self._closed is not None
         if self._told:
             self._events.emit(Closed(self._serving.service, self.peer, *self._closed))
 
-    def _failed(self) -> None:
+    def _cancelLater(self, pending: Pending) -> None:
+        # In a turn of its own: it may be the handler itself, running now, that ended the conversation.
+        self._serving.clock.callLater(0, pending.cancel)
+
+    def _raised(self, failure: Failure) -> None:
+        """A handler has failed."""
+        if self.protocol is None:
+            # The peer is gone, and what was done for it was cancelled.
+            if not failure.check(CancelledError):
+                self._tellFailure(failure)
+        elif isinstance(failure.value, PeerError):
+            self.cut(str(failure.value))
+            self._onError(True)
+        else:
+            self._failed(failure)
+
+    def _failed(self, failure: Failure) -> None:
         self.deafen()
         self._closed = "server", "the protocol failed"
-        failure = Failure()
+        self._tellFailure(failure)
+        self._onError(False)
+
+    def _tellFailure(self, failure: Failure) -> None:
         if self._isNew(repr(failure.value)):
             self._events.emit(Failed(self._serving.service, self.peer, failure))
-        self._onError(False)

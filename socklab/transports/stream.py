@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from twisted.internet.interfaces import (
     IAddress,
@@ -23,11 +23,28 @@ from .conversation import Conversation, Hold
 from .output import Output
 from .serving import Serving
 
+if TYPE_CHECKING:
+    from twisted.internet.ssl import Certificate
 
-def peerOf(address: IAddress, kind: str, encoding: str = "utf-8") -> Peer:
-    """Give what an address tells of the other side."""
+
+def peerOf(transport: Any, kind: str = "", encoding: str = "utf-8") -> Peer:
+    """Give what Twisted's transport tells of the other side; without a kind it is the transport's own."""
+    address = transport.getPeer()
     host, port = getattr(address, "host", ""), getattr(address, "port", 0)
-    return Peer(address, kind, host, port, encoding)
+    secure = INegotiated.providedBy(transport)
+    certificate = _certificateOf(transport) if secure else None
+    own = "tls" if secure else "tcp" if hasattr(address, "host") else "unix"
+    return Peer(address, kind or own, host, port, encoding, certificate=certificate)
+
+
+def _certificateOf(transport: Any) -> Certificate | None:
+    shown = transport.getPeerCertificate()
+    if shown is None:
+        return None
+    # Imported late: it brings OpenSSL along.
+    from twisted.internet.ssl import Certificate
+
+    return Certificate(shown)
 
 
 @implementer(IMessageTransport, IHalfCloseableProtocol, IHandshakeListener)
@@ -72,16 +89,13 @@ class StreamConnection(Protocol):
             self._begin()
 
     def _lookAtPeer(self) -> Peer:
-        address = self.transport.getPeer()
-        secure = INegotiated.providedBy(self.transport)
-        self.peer = peerOf(
-            address, "tls" if secure else "tcp" if hasattr(address, "host") else "unix", self.encoding
-        )
+        self.peer = peerOf(self.transport, encoding=self.encoding)
         return self.peer
 
     def handshakeCompleted(self) -> None:
         """TLS is set up: who did not come so far has not been here."""
         if not self._serving.proxied:
+            self._conversation.peer = self._lookAtPeer()
             self._begin()
 
     def _begin(self) -> None:
@@ -213,7 +227,7 @@ class StreamConnection(Protocol):
     def goAway(self) -> None:
         """The server is shutting down."""
         self._conversation.closing("server", "shutdown")
-        self.loseConnection()
+        self._conversation.leave(self.loseConnection)
 
     def abortConnection(self) -> None:
         """Close at once (`IMessageTransport`)."""
@@ -235,6 +249,10 @@ class StreamConnection(Protocol):
         limit = self._serving.limits.pending
         self._conversation.cut(f"it did not read: more than {limit} bytes were waiting for it")
         self.abort()
+
+    def setTimeout(self, seconds: float | None) -> None:
+        """Bound the peer's silence (`IMessageTransport`)."""
+        self._conversation.setTimeout(seconds)
 
     def pauseProducing(self) -> None:
         """Hear nothing for now (`IMessageTransport`)."""

@@ -56,8 +56,11 @@ class DatagramPeer:
         data = self._withoutEnd(data)
         if self._quiet:
             self._peers.dropped(self.peer, "the protocol wanted none")
-            return
-        self.conversation.received(data, True)
+        elif self.conversation.full:
+            queue = self._peers.serving.limits.queue
+            self._peers.dropped(self.peer, f"more than {queue} bytes were waiting for the busy protocol")
+        else:
+            self.conversation.received(data, True)
 
     def begin(self, first: bytes) -> bool:
         """Begin the conversation, with what the first datagram tells of how the peer ends its lines."""
@@ -108,18 +111,23 @@ class DatagramPeer:
 
     def goAway(self) -> None:
         """The server is shutting down."""
-        self.forget("server", "shutdown", Failure(ConnectionDone()))
+        self.conversation.closing("server", "shutdown")
+        self.conversation.leave(self.loseConnection)
 
-    abort = goAway
+    abort = abortConnection
 
     def forget(self, by: str, reason: str, failure: Failure) -> None:
         """End the conversation; a later datagram begins a new one."""
         if not self._open:
             return
         self._open = False
-        self.conversation.listening = False
         self.conversation.closing(by, reason)
+        self.conversation.deafen()
         self._peers.forgotten(self, self._address, failure)
+
+    def setTimeout(self, seconds: float | None) -> None:
+        """Bound the peer's silence (`IMessageTransport`)."""
+        self.conversation.setTimeout(seconds)
 
     def pauseProducing(self) -> None:
         """Hear nothing for now (`IMessageTransport`)."""
@@ -160,6 +168,7 @@ class DatagramPeers(DatagramProtocol):
         self.serving = serving
         self._keeps = getattr(serving.factory, "keepsPeers", True)
         self._peers: OrderedDict[Address, DatagramPeer] = OrderedDict()
+        self._answering: set[DatagramPeer] = set()
         self._lastHeard: dict[Address, float] = {}
         self._sweep: IDelayedCall | None = None
         self._rate = RateGuard(serving.limits.udp_rate or RATE)
@@ -182,16 +191,26 @@ class DatagramPeers(DatagramProtocol):
         if self._mustNotAnswer(addr, trusted):
             return
         if not self._keeps:
-            peer = DatagramPeer(self, addr, trusted, told=False)
-            if peer.begin(datagram):
-                peer.datagramReceived(datagram)
-                peer.loseConnection()
+            self._answer(addr, datagram, trusted)
         elif trusted:
             self._welcome(addr, datagram, heard=True)
         elif self._proof.isProof(datagram, addr, self.serving.clock.seconds()):
             self._welcome(addr, datagram, heard=False)
         else:
             self._challenge(addr)
+
+    def _answer(self, address: Address, datagram: bytes, trusted: bool) -> None:
+        """Have a conversation of one datagram; it may take a while."""
+        if len(self._answering) >= self.serving.limits.udp_peers:
+            self.dropped(peerAt(address), f"{len(self._answering)} datagrams are being answered already")
+            return
+        peer = DatagramPeer(self, address, trusted, told=False)
+        if peer.begin(datagram):
+            peer.datagramReceived(datagram)
+            if peer.conversation.busy:
+                self._answering.add(peer)
+                self.serving.connections.add(peer)
+            peer.conversation.afterwards(peer.loseConnection)
 
     def _welcome(self, address: Address, datagram: bytes, heard: bool) -> None:
         if len(self._peers) >= self.serving.limits.udp_peers:
@@ -211,6 +230,7 @@ class DatagramPeers(DatagramProtocol):
         if self._peers.get(address) is peer:
             del self._peers[address]
             self._lastHeard.pop(address, None)
+        self._answering.discard(peer)
         peer.conversation.lost(reason)
         self.serving.connections.discard(peer)
 

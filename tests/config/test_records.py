@@ -48,12 +48,14 @@ class TestRecords:
         assert Limits().model_dump() == {
             "message": 1024 * 1024,
             "line": 64 * 1024,
+            "queue": 64 * 1024,
             "pending": 1024 * 1024,
             "handshake_timeout": 5.0,
             "handshake_bytes": 64 * 1024,
             "fragments": 4096,
             "ping_interval": 25.0,
             "ping_timeout": 20.0,
+            "idle": None,
             "keepalive": 30.0,
             "udp_peers": 1024,
             "udp_idle": 60.0,
@@ -79,12 +81,14 @@ class TestRecords:
             [service.limits]
             message = "2KiB"
             line = "1kB"
+            queue = 7
             pending = 5
             handshake_timeout = 0
             handshake_bytes = "1 KiB"
             fragments = 1
             ping_interval = "1m"
             ping_timeout = "0.5s"
+            idle = "5m"
             keepalive = "1h"
             udp_peers = 2
             udp_idle = 1.5
@@ -109,12 +113,14 @@ class TestRecords:
         assert chat.limits.model_dump() == {
             "message": 2048,
             "line": 1000,
+            "queue": 7,
             "pending": 5,
             "handshake_timeout": 0.0,
             "handshake_bytes": 1024,
             "fragments": 1,
             "ping_interval": 60.0,
             "ping_timeout": 0.5,
+            "idle": 300.0,
             "keepalive": 3600.0,
             "udp_peers": 2,
             "udp_idle": 1.5,

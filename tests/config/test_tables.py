@@ -192,7 +192,6 @@ SHAPES: list[tuple[str, str, list[str]]] = [
             ("max_connections", ""),
             ("per_address", ""),
             ("accept_rate", "; did you mean `udp_rate`?"),
-            ("idle", "; did you mean `udp_idle`?"),
             ("lifetime", ""),
         ]
     ),

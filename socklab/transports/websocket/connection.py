@@ -50,6 +50,7 @@ class WebSocketConnection(WebSocketServerProtocol):
         self._message = bytearray()
         self._parsing = False
         self._fin = False
+        self._closeCame = False
 
     def connectionMade(self) -> None:
         """A client has connected, and has yet to shake hands."""
@@ -64,7 +65,7 @@ class WebSocketConnection(WebSocketServerProtocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Take what was read."""
-        if self.state == self.STATE_CLOSED:
+        if self.state == self.STATE_CLOSED or self._closeCame:
             # Autobahn would keep it for ever.
             self.output.ignored(len(data))
             return
@@ -110,8 +111,15 @@ class WebSocketConnection(WebSocketServerProtocol):
         self.output.inputOver()
         if self.state != self.STATE_CLOSED:
             self.conversation.closing("peer", "closed without a close frame")
-            self.conversation.deafen()
-            self.dropConnection(abort=False)
+            self._finish(lambda: self.dropConnection(abort=False))
+
+    def _finish(self, end: Callable[[], object]) -> None:
+        """The peer has ended it: what it asked for before is still done, then `end`, while it takes no longer than
+        a close may take."""
+        conversation = self.conversation
+        if conversation.busy:
+            self._later(self._serving.closeTimeout, self.output.abort)
+        conversation.leave(end)
 
     def _guarded(self, parse: Callable[..., None], *data: bytes) -> None:
         try:
@@ -228,6 +236,11 @@ class WebSocketConnection(WebSocketServerProtocol):
         if self.state == self.STATE_OPEN:
             said = "no code" if code is None else f"code {code}"
             self.conversation.closing("peer", f"closed, {said}")
+            if self.conversation.busy:
+                self._closeCame = True
+                answer = super().onCloseFrame
+                self._finish(lambda: answer(code, reasonRaw))
+                return True
             self.conversation.deafen()
         return super().onCloseFrame(code, reasonRaw)
 

@@ -33,7 +33,7 @@ class WebSocketTransport:
         self.clock = serving.clock
         self.encoding = "utf-8"
         self.wireFormat: Hashable = "websocket"
-        self.peer = peerOf(connection.transport.getPeer(), "websocket")
+        self.peer = peerOf(connection.transport, "websocket")
         self.conversation = Conversation(
             serving, self, self.peer, onError=self._failed, onHold=connection.holdOrParse
         )
@@ -49,10 +49,9 @@ class WebSocketTransport:
 
     def opened(self, request: ConnectionRequest, subprotocol: str | None, deflate: Any) -> None:
         """The opening handshake has told more of the peer."""
-        # Behind haproxy: the address of the client is known by now, and was not when it connected.
-        address = peerOf(self._connection.transport.getPeer(), "websocket")
+        # By now the client's address is known behind haproxy, and with TLS its certificate.
         self.peer = replace(
-            address,
+            peerOf(self._connection.transport, "websocket"),
             path=request.path,
             origin=request.headers.get("origin"),
             subprotocol=subprotocol,
@@ -97,8 +96,7 @@ class WebSocketTransport:
     def goAway(self) -> None:
         """Close with code 1001: the server is shutting down."""
         self.conversation.closing("server", "shutdown")
-        self.conversation.deafen()
-        self._connection.close(GOING_AWAY)
+        self.conversation.leave(lambda: self._connection.close(GOING_AWAY))
 
     def abortConnection(self) -> None:
         """Close at once (`IMessageTransport`)."""
@@ -120,6 +118,10 @@ class WebSocketTransport:
             self._connection._fail_connection(INVALID_PAYLOAD, "not understood")
         else:
             self._connection._fail_connection(INTERNAL_ERROR, "internal error")
+
+    def setTimeout(self, seconds: float | None) -> None:
+        """Bound the peer's silence (`IMessageTransport`)."""
+        self.conversation.setTimeout(seconds)
 
     def pauseProducing(self) -> None:
         """Hear nothing for now (`IMessageTransport`)."""
