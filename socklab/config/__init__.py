@@ -20,7 +20,7 @@ from .factories import build
 from .finding import NoProtocol, find
 from .schema import FileTable, ListenTable, ServerTable, ServiceTable, WebSocketTable
 
-__all__ = ["Config", "ConfigError", "Listener", "Service", "loadConfig", "loadLab"]
+__all__ = ["Config", "ConfigError", "Listener", "Service", "loadConfig", "loadLab", "readConfig"]
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,17 @@ def loadConfig(path: Path) -> Config:
 
     @raise ConfigError: with every mistake in it.
     """
+    return _check(readConfig(path), path)
+
+
+def readConfig(path: Path) -> dict[str, Any]:
+    """Read a config file, and check no more than that it is TOML.
+
+    @raise ConfigError: it cannot be read, or is none.
+    """
     try:
         # Windows editors put a BOM before UTF-8.
-        text = path.read_bytes().decode("utf-8-sig")
-        raw = tomllib.loads(text)
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except OSError as error:
         raise ConfigError([f"{path}: {(error.strerror or str(error)).lower()}"]) from None
     except UnicodeDecodeError as error:
@@ -77,7 +84,6 @@ def loadConfig(path: Path) -> Config:
         raise ConfigError([f"{path}: {error}"]) from None
     except RecursionError:
         raise ConfigError([f"{path}: lists or tables are nested too deeply"]) from None
-    return _check(raw, path)
 
 
 def loadLab() -> Config:
