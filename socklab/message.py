@@ -223,7 +223,7 @@ def startFactory(factory: Any, clock: IReactorTime) -> None:
 class FactoryLike(TypingProtocol):
     """What a listener needs of a Factory."""
 
-    def buildProtocol(self, addr: IAddress | None) -> BaseProtocol | None: ...
+    def buildProtocol(self, addr: IAddress | None) -> Any: ...
 
 
 def speaksMessages(factory: object) -> bool:

@@ -162,7 +162,7 @@ class BridgeFactory:
     def buildProtocol(self, addr: IAddress | None) -> Any:
         """A peer has come; None when the plain Factory refuses it."""
         protocol = self._wrapped.buildProtocol(addr)
-        return None if protocol is None else BridgeProtocol(protocol)  # type: ignore[arg-type]
+        return None if protocol is None else BridgeProtocol(protocol)
 
     def doStart(self) -> None:
         """The plain Factory starts with its service."""
