@@ -45,6 +45,8 @@ class Service:
     """A Factory; or, for a datagram protocol, what makes one."""
     options: Mapping[str, Any]
     """What the Factory was made with, defaults included."""
+    table: ServiceTable
+    """The service as it stands in the file."""
     listeners: tuple[Listener, ...]
     limits: Limits
     websocket: WebSocketTable
@@ -93,7 +95,6 @@ def loadLab() -> Config:
 
 
 def _check(raw: dict[str, Any], path: Path) -> Config:
-    folder = path.resolve().parent
     found: list[Mistake] = []
     table: FileTable | None = None
     try:
@@ -103,7 +104,7 @@ def _check(raw: dict[str, Any], path: Path) -> Config:
     # What the tables alone cannot tell is checked even where they are wrong, so that all is told at once.
     services = raw.get("service")
     drafts = [
-        _Draft(index, service, folder)
+        _Draft(index, service, path)
         for index, service in enumerate(services if isinstance(services, list) else [])
         if isinstance(service, dict)
     ]
@@ -149,7 +150,8 @@ _KINDS: Final = {"stream": "streams (tcp:, ssl:, unix:)", "udp": "udp:", "websoc
 class _Draft:
     """A service as it stands in the file, with what is wrong beyond the shape of its tables."""
 
-    def __init__(self, index: int, raw: dict[str, Any], folder: Path) -> None:
+    def __init__(self, index: int, raw: dict[str, Any], path: Path) -> None:
+        folder = path.resolve().parent
         self.index = index
         self.raw = raw
         self.mistakes: list[Mistake] = []
@@ -157,7 +159,7 @@ class _Draft:
         self.factory: Any = None
         self._options: Mapping[str, Any] = {}
         self._isDatagram = False
-        self._loadFactory(folder)
+        self._loadFactory(path, folder)
         entries = raw.get("listen")
         for number, entry in enumerate(entries if isinstance(entries, list) else []):
             self.listens.append(self._parse(number, entry, folder))
@@ -171,7 +173,7 @@ class _Draft:
     def _wrong(self, *loc: int | str, what: str) -> None:
         self.mistakes.append(Mistake(("service", self.index, *loc), what))
 
-    def _loadFactory(self, folder: Path) -> None:
+    def _loadFactory(self, path: Path, folder: Path) -> None:
         name, options = self.raw.get("protocol"), self.raw.get("options", {})
         if not isinstance(name, str):
             if "protocol" not in self.raw and isinstance(options, dict):
@@ -181,7 +183,7 @@ class _Draft:
                         self._wrong("options", key, what="unknown key")
             return
         try:
-            found = find(name, folder)
+            found = find(name, path)
         except NoProtocol as error:
             self._wrong("protocol", what=str(error))
             return
@@ -247,7 +249,7 @@ class _Draft:
             listeners.append(self._listener(listen, own, table))
         name = table.name or self.name
         assert name is not None
-        return Service(name, self.factory, self._options, tuple(listeners), table.limits, table.websocket)
+        return Service(name, self.factory, self._options, table, tuple(listeners), table.limits, table.websocket)
 
     def _listener(self, listen: Listen, own: ListenTable, table: ServiceTable) -> Listener:
         name = own.framing or table.framing

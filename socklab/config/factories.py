@@ -98,7 +98,9 @@ def _call(
             return None, [Mistake(("options", option), rest)]
         return None, [Mistake(("options",), str(error))]
     except Exception as error:
-        return None, [Mistake(("protocol",), f"{_named(found)} failed: {ownLine(error)}")]
+        return None, [
+            Mistake(("protocol",), f"{_named(found)} failed: {ownLine(error, getattr(found, '__module__', ''))}")
+        ]
 
 
 def _given(values: BaseModel) -> dict[str, Any]:

@@ -3,91 +3,177 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
+import sysconfig
 import traceback
-from importlib.machinery import PathFinder
-from importlib.metadata import entry_points
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec, PathFinder
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
+from ..text import printable
 from .errors import near
+from .trust import Distrusted, Guard
 
 GROUP: Final = "socklab.protocols"
 BUILTIN: Final = {
-    "echo": "socklab.protocols.echo:EchoFactory",
-    "chat": "socklab.protocols.chat:ChatFactory",
-    "oneshot": "socklab.protocols.oneshot:OneShotFactory",
+    name: EntryPoint(name, f"socklab.protocols.{name}:{factory}", GROUP)
+    for name, factory in (("echo", "EchoFactory"), ("chat", "ChatFactory"), ("oneshot", "OneShotFactory"))
 }
+"""The entry points of socklab itself, as in setup.cfg. They stand here too because a checkout that is not
+installed has no metadata, and so that a start need not look into that of every package."""
+
+_LIBRARIES: Final = tuple(
+    f"{sysconfig.get_path(name)}/" for name in ("stdlib", "platstdlib", "purelib", "platlib")
+)
+_SOCKLAB: Final = f"{Path(__file__).parent.parent}/"
+_MAX_SAID: Final = 500
 
 
 class NoProtocol(Exception):
     """`protocol` names nothing that can be served; says why."""
 
 
-def find(name: str, folder: Path) -> Any:
+def available() -> dict[str, list[EntryPoint]]:
+    """Give the names that `protocol` may have, each with its entry point; of several packages, with theirs.
+
+    Nobody replaces what is built in. The same entry point in two packages counts once.
+
+    @raise NoProtocol: the metadata of the installed packages cannot be read.
+    """
+    found: dict[str, list[EntryPoint]] = {}
+    try:
+        installed = [*entry_points(group=GROUP)]
+    except Exception as error:
+        raise NoProtocol(f"the entry points of the installed packages cannot be read: {said(error)}") from None
+    for each in installed:
+        others = found.setdefault(each.name, [])
+        if each.value not in {other.value for other in others}:
+            others.append(each)
+    return {**found, **{name: [entry] for name, entry in BUILTIN.items()}}
+
+
+def find(name: str, config: Path) -> Any:
     """Give what `protocol` names: a Factory class, a callable that returns one, or a Protocol class.
 
-    @param folder: the config file's, where modules are found too.
+    @param config: the file; modules are found in its folder, too.
     @raise NoProtocol: there is none.
     """
-    target = BUILTIN.get(name)
-    if target is None and ":" not in name:
-        installed = {each.name: each.value for each in entry_points(group=GROUP)}
-        target = installed.get(name)
-        if target is None:
-            known = sorted({*BUILTIN, *installed})
-            raise NoProtocol(
-                f'expected {", ".join(known)} or "package.module:Name", got "{name}"{near(name, known)}'
-            )
-    target = target or name
-    module, _, attribute = target.partition(":")
-    if not all(module.split(".")) or not all(attribute.split(".")):
-        raise NoProtocol(f'expected "package.module:Name", got "{name}"')
-    found = _import(module, folder)
+    if ":" in name:
+        module, _, attribute = name.partition(":")
+        if not all(module.split(".")) or not all(attribute.split(".")):
+            raise NoProtocol(f'expected "package.module:Name", got "{name}"')
+        return _load(module, attribute, config)
+    entry = BUILTIN.get(name) or _installed(name)
+    match = entry.pattern.match(entry.value)
+    try:
+        if match is None or not match["attr"]:
+            raise NoProtocol(f'"{entry.value}" is not as "package.module:Name" is')
+        return _load(match["module"], match["attr"], None)
+    except NoProtocol as error:
+        raise NoProtocol(f'the entry point "{name}" of {_package(entry)}: {error}') from None
+
+
+def _installed(name: str) -> EntryPoint:
+    known = available()
+    entries = known.get(name)
+    if entries is None:
+        names = sorted(known)
+        raise NoProtocol(f'expected {", ".join(names)} or "package.module:Name", got "{name}"{near(name, names)}')
+    if len(entries) > 1:
+        packages = " and ".join(f"{_package(each)} ({each.value})" for each in entries)
+        raise NoProtocol(f'more than one package has a protocol "{name}", {packages}: name the one by its module')
+    return entries[0]
+
+
+def _package(entry: EntryPoint) -> str:
+    return f"{entry.dist.name} {entry.dist.version}" if entry.dist is not None else "socklab"
+
+
+def _load(module: str, attribute: str, config: Path | None) -> Any:
+    found = _import(module, config)
     for part in attribute.split("."):
         try:
             found = getattr(found, part)
         except AttributeError:
             public = [each for each in dir(found) if not each.startswith("_")]
             raise NoProtocol(f"{module} has no {attribute}{near(attribute, public)}") from None
-    if not callable(found):
-        raise NoProtocol(f"{target} is no Factory and no Protocol class, but {type(found).__name__}")
-    return found
+        except Exception as error:
+            raise NoProtocol(f"{module} does not give {attribute}: {ownLine(error, module)}") from None
+    if callable(found):
+        return found
+    kind = type(found).__name__
+    if hasattr(type(found), "buildProtocol"):
+        raise NoProtocol(f"{module}:{attribute} is a {kind} already: name the class, or what makes one")
+    raise NoProtocol(f"{module}:{attribute} is no Factory and no Protocol class, but {kind}")
 
 
-def _import(module: str, folder: Path) -> Any:
-    beside = PathFinder.find_spec(module.partition(".")[0], [str(folder)])
-    if beside is not None:
-        for each in (folder, *map(Path, beside.submodule_search_locations or ()), beside.origin):
-            if each is not None and _writableByOthers(Path(each)):
-                raise NoProtocol(
-                    f"{each} is writable by others than its owner, and root runs no code from there: "
-                    f"chmod go-w {each}"
-                )
-        if str(folder) not in sys.path:
-            # Last: a file of this folder must not stand in for one of Python's own modules. And only when it is
-            # asked for: where others can write, they would put what some module tries to import.
-            sys.path.append(str(folder))
+def _import(module: str, config: Path | None) -> Any:
+    where = "" if config is None else f" or in {config.resolve().parent}"
     try:
+        if config is not None:
+            importlib.invalidate_caches()
+            _lookBeside(module.partition(".")[0], config)
         return importlib.import_module(module)
+    except Distrusted as error:
+        raise NoProtocol(str(error)) from None
     except ModuleNotFoundError as error:
-        if error.name == module.partition(".")[0] or error.name == module:
-            raise NoProtocol(f"there is no module {module}, installed or in {folder}") from None
-        raise NoProtocol(f"{module} does not import: {ownLine(error)}") from None
+        if error.name is not None and f"{module}.".startswith(f"{error.name}.") and not _frames(error):
+            raise NoProtocol(f"there is no module {module}, installed{where}") from None
+        raise NoProtocol(f"{module} does not import: {ownLine(error, module)}") from None
     except (Exception, SystemExit) as error:
-        raise NoProtocol(f"{module} does not import: {ownLine(error)}") from None
+        raise NoProtocol(f"{module} does not import: {ownLine(error, module)}") from None
 
 
-def _writableByOthers(path: Path) -> bool:
-    return os.geteuid() == 0 and bool(path.stat().st_mode & 0o022)
+def _lookBeside(name: str, config: Path) -> None:
+    """Have a module of the config's folder found, if that is the one that is meant."""
+    folder = config.resolve().parent
+    guard = Guard(config.absolute())
+    if guard not in sys.path_hooks:
+        sys.path_hooks.insert(0, guard)
+        for each in [*sys.path_importer_cache]:
+            if Path(each).is_relative_to(folder):
+                del sys.path_importer_cache[each]
+    try:
+        elsewhere: ModuleSpec | None = find_spec(name)
+    except ValueError:  # `__main__` has no spec.
+        return
+    if elsewhere is None and PathFinder.find_spec(name, [str(folder)]) is not None:
+        # Last: a file of this folder must not stand in for one of Python's own modules. And only when it is asked
+        # for: where others can write, they would put what some module tries to import.
+        sys.path.append(str(folder))
 
 
-def ownLine(error: BaseException) -> str:
-    """Give an error and the author's line that raised it."""
-    said = " ".join("".join(traceback.format_exception_only(error)[-1:]).split())
-    if isinstance(error, SyntaxError):
-        return f"{said} ({error.filename}, line {error.lineno})"
-    frames = [each for each in traceback.extract_tb(error.__traceback__) if "importlib" not in each.filename]
-    own = [each for each in frames if each.filename != __file__]
-    return f"{said} ({own[-1].filename}, line {own[-1].lineno})" if own else said
+def said(error: BaseException) -> str:
+    """Give what a traceback would end with, on one line."""
+    text = printable(" ".join("".join(traceback.format_exception_only(error)[-1:]).split()))
+    return text if len(text) <= _MAX_SAID else text[:_MAX_SAID] + "..."
+
+
+def ownLine(error: BaseException, module: str) -> str:
+    """Give an error and the author's line that raised it.
+
+    @param module: of the author's.
+    """
+    if isinstance(error, SyntaxError) and error.filename is not None and Path(error.filename).is_absolute():
+        return f"{said(error)} ({error.filename}, line {error.lineno})"
+    frames = _frames(error)
+    top = module.partition(".")[0]
+    # What the author called may be somebody else's.
+    own = [each for each in frames if each[0] == top or not each[1].startswith(_LIBRARIES)]
+    for _, file, line in reversed(own or frames):
+        return f"{said(error)} ({file}, line {line})"
+    return said(error)
+
+
+def _frames(error: BaseException) -> Sequence[tuple[str, str, int]]:
+    """Give where an error came through, but for socklab and what imports: package, file, line."""
+    found = []
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        file = frame.f_code.co_filename
+        package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        if package != "importlib" and not file.startswith(("<", _SOCKLAB)):
+            found.append((package, file, line))
+    return found

@@ -54,6 +54,7 @@ FIELDS = "expected text with the fields {count}, {now}, {peer_host}, {peer_port}
 
 OWN = """
 from __future__ import annotations
+import os
 from socklab import Factory, MessageProtocol
 from twisted.internet.protocol import DatagramProtocol, Factory as Plain, Protocol
 
@@ -84,6 +85,7 @@ class Inside:
     Factory = SaysFactory
 
 constant = 5
+made = SaysFactory()
 def nothing():
     return None
 def failing():

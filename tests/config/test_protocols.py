@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -11,7 +10,6 @@ from twisted.internet.protocol import DatagramProtocol
 
 from socklab.config import ConfigError, loadConfig
 from socklab.message import speaksMessages
-from socklab.protocols.echo import EchoFactory
 from tests.config.support import (
     FRAMING,
     OWN,
@@ -22,6 +20,9 @@ from tests.config.support import (
     one,
     service,
 )
+
+JSON = "json.decoder.JSONDecodeError: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"
+REACTOR = "twisted.internet.error.ReactorAlreadyInstalledError: reactor already installed"
 
 
 class TestProtocol:
@@ -81,8 +82,10 @@ class TestProtocol:
             ("own:Inside.Factry", "own has no Inside.Factry; did you mean `Factory`?"),
             ("own:constant", "own:constant is no Factory and no Protocol class, but int"),
             ("own:constant.x", "own has no constant.x"),
+            ("own:made", "own:made is a SaysFactory already: name the class, or what makes one"),
+            ("own:os", "own:os is no Factory and no Protocol class, but module"),
             ("own:nothing", "nothing gave no Factory, but NoneType"),
-            ("own:failing", r"failing failed: KeyError: 'no\nway' (DIR/own.py, line 36)"),
+            ("own:failing", r"failing failed: KeyError: 'no\nway' (DIR/own.py, line 38)"),
             ("own:unknown", "the options of unknown cannot be checked: name 'Nowhere' is not defined"),
             ("wrong:Name", "wrong does not import: SyntaxError: invalid syntax (DIR/wrong.py, line 2)"),
             (
@@ -91,6 +94,16 @@ class TestProtocol:
             ),
             ("raising:Name", "raising does not import: RuntimeError: two lines (DIR/raising.py, line 3)"),
             ("leaving:Name", "leaving does not import: SystemExit: 3 (DIR/leaving.py, line 1)"),
+            ("calling:Name", f"calling does not import: {JSON} (DIR/calling.py, line 2)"),
+            ("through:Name", "through does not import: RuntimeError: two lines (DIR/raising.py, line 3)"),
+            (
+                "throughwrong:Name",
+                "throughwrong does not import: SyntaxError: invalid syntax (DIR/wrong.py, line 2)",
+            ),
+            ("lazy:Name", "lazy does not give Name: KeyError: 'Name' (DIR/lazy.py, line 2)"),
+            ("lazy:Name.Other", "lazy does not give Name.Other: KeyError: 'Name' (DIR/lazy.py, line 2)"),
+            ("nul:Name", "nul does not import: SyntaxError: source code string cannot contain null bytes"),
+            ("reactors:Name", f"reactors does not import: {REACTOR} (DIR/reactors.py, line 2)"),
         ],
     )
     def test_bad(self, name: str, why: str, tmp_path: Path) -> None:
@@ -103,30 +116,15 @@ class TestProtocol:
             lacking="import sys\nimport nowhere\n",
             raising="\n\nraise RuntimeError('two\\nlines')\n",
             leaving="import sys; sys.exit(3)\n",
+            calling="import json\njson.loads('{')\n",
+            through="import raising\n",
+            throughwrong="import wrong\n",
+            lazy="def __getattr__(name):\n    raise KeyError(name)\n",
+            nul="x = 1\n\0\n",
+            reactors="from twisted.internet import reactor, selectreactor\nselectreactor.install()\n",
         )
+        lines = [line.partition(" (DIR/nul.py")[0] for line in lines]
         assert lines == [f'FILE: service[1] "{name}": protocol: {why}']
-
-    def test_entry_points(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """An installed package's entry point of the group `socklab.protocols` is a protocol's name."""
-        site = tmp_path / "site"
-        (site / "shouting-1.dist-info").mkdir(parents=True)
-        (site / "shouting-1.dist-info" / "METADATA").write_text(
-            "Metadata-Version: 2.1\nName: shouting\nVersion: 1\n"
-        )
-        (site / "shouting-1.dist-info" / "entry_points.txt").write_text(
-            "[socklab.protocols]\nshout = shouting:SaysFactory\nbroken = shouting:Nope\necho = shouting:Nope\n"
-        )
-        (site / "shouting.py").write_text(OWN)
-        monkeypatch.syspath_prepend(str(site))
-        found = service(load(tmp_path, one("shout", more="[service.options]\nmarks = 2")))
-        assert (found.name, type(found.factory).__name__, found.factory.marks) == ("shout", "SaysFactory", 2)
-        # A built-in protocol is not replaced.
-        assert type(service(load(tmp_path, one("echo"))).factory) is EchoFactory
-        assert complaints(tmp_path, one("broken")) == ['FILE: service[1] "broken": protocol: shouting has no Nope']
-        known = 'broken, chat, echo, oneshot, shout or "package.module:Name"'
-        assert complaints(tmp_path, one("shuot")) == [
-            f'FILE: service[1] "shuot": protocol: expected {known}, got "shuot"; did you mean `shout`?'
-        ]
 
     def test_python_goes_first(self, tmp_path: Path) -> None:
         """A file beside the config does not stand in for an installed module."""
@@ -149,29 +147,6 @@ class TestProtocol:
         (tmp_path / "lab.toml").write_text(one("own:Says"))
         monkeypatch.chdir(tmp_path.parent)
         assert service(loadConfig(Path(tmp_path.name) / "lab.toml")).name == "Says"
-
-    @pytest.mark.skipif(os.geteuid() != 0, reason="only root is kept from it")
-    @pytest.mark.parametrize("mode", [0o777, 0o1777, 0o775, 0o702])
-    def test_folder_that_others_write_to(self, mode: int, tmp_path: Path) -> None:
-        """Root runs no code that others may have put there, be it a module or a package."""
-        (tmp_path / "package").mkdir()
-        (tmp_path / "package" / "__init__.py").write_text(OWN)
-        tmp_path.chmod(mode)
-        why = "DIR is writable by others than its owner, and root runs no code from there: chmod go-w DIR"
-        for module in ("own", "package"):
-            lines = complaints(tmp_path, one(f"{module}:Says"), own=OWN)
-            assert lines == [f'FILE: service[1] "{module}:Says": protocol: {why}']
-        assert str(tmp_path) not in sys.path
-        load(tmp_path, one("echo"))
-
-    @pytest.mark.skipif(os.geteuid() != 0, reason="only root is kept from it")
-    def test_module_that_others_write_to(self, tmp_path: Path) -> None:
-        """Nor does it run a file that others may have changed."""
-        (tmp_path / "own.py").touch()
-        (tmp_path / "own.py").chmod(0o666)
-        why = "is writable by others than its owner, and root runs no code from there: chmod go-w DIR/own.py"
-        lines = complaints(tmp_path, one("own:Says"), own=OWN)
-        assert lines == [f'FILE: service[1] "own:Says": protocol: DIR/own.py {why}']
 
 
 class TestFit:
