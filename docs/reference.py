@@ -48,11 +48,15 @@ def _interfaces(system: System) -> None:
             each.kind = DocumentableKind.INTERFACE
 
 
-def _backticks(system: System) -> None:
-    """Turn what stands in backticks to epytext: a link where it names something of ours, else code."""
+def _docstrings(system: System) -> None:
+    """Turn our marks to epytext: backticks to a link where they name something of ours, else to code.
+
+    And what click shall not wrap, which begins with the character \\b, to a literal block.
+    """
     for each in list(system.allobjects.values()):
         if each.docstring:
-            each.docstring = re.sub("`([^`]+)`", partial(_marked, each), each.docstring)
+            text = re.sub("`([^`]+)`", partial(_marked, each), each.docstring)
+            each.docstring = re.sub(r"^\x08\n(.+):\n", r"\1::\n\n", text, flags=re.MULTILINE)
             each.parsed_docstring = None
 
 
@@ -73,4 +77,4 @@ def setup_pydoctor_extension(registrar: ExtRegistrar) -> None:
     """Called by pydoctor."""
     registrar.register_astbuilder_visitor(_Annotations)
     registrar.register_post_processor(_interfaces, priority=200)
-    registrar.register_post_processor(_backticks, priority=0)
+    registrar.register_post_processor(_docstrings, priority=0)
