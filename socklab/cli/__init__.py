@@ -1,0 +1,32 @@
+"""The console script `socklab`.
+
+Each command has a module here. It says what is typed, and imports what it needs only when it runs: `--help`, and
+the shell's completion with every TAB, wait for none of it.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+
+import click
+
+from .check import command as check
+from .new import command as new
+from .protocols import command as protocols
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="socklab", message="%(prog)s %(version)s")
+def main() -> None:
+    """Look at protocols, write one of your own, check config files.
+
+    Servers are started by twistd: twistd -n socklab --config FILE
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # What the terminal's encoding lacks stands there as \uXXXX; by default it would be a traceback.
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+for each in (check, new, protocols):
+    main.add_command(each)

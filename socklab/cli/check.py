@@ -1,0 +1,59 @@
+"""`socklab check`: whether config files are good."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+
+@click.command("check")
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.pass_context
+def command(context: click.Context, files: tuple[Path, ...]) -> None:
+    """Check config files. Nothing is opened.
+
+    Tells each mistake in a line of its own on standard error. The status is 1 if there is one, else 0.
+
+    \b
+    Example:
+      socklab check chat.toml
+    """
+    from ..config import ConfigError, loadConfig
+
+    good = True
+    for file in files:
+        try:
+            with _ownModules(file):
+                config = loadConfig(file)
+        except ConfigError as error:
+            good = False
+            for line in error.lines:
+                click.echo(line, err=True)
+        else:
+            services = _count(len(config.services), "service")
+            listeners = _count(sum(len(each.listeners) for each in config.services), "listener")
+            click.echo(f"{file}: good: {services}, {listeners}")
+    context.exit(0 if good else 1)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+@contextmanager
+def _ownModules(file: Path) -> Iterator[None]:
+    """Forget the modules that stand beside a config: beside the next one may be others of the same names."""
+    folder = file.resolve().parent
+    path, modules = sys.path[:], {*sys.modules}
+    try:
+        yield
+    finally:
+        sys.path[:] = path
+        for name in {*sys.modules} - modules:
+            origin = getattr(sys.modules[name], "__file__", None)
+            if origin is not None and Path(origin).is_relative_to(folder):
+                del sys.modules[name]

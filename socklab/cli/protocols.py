@@ -1,0 +1,88 @@
+"""`socklab protocols`: what a config can name as a protocol."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from click.shell_completion import CompletionItem
+
+if TYPE_CHECKING:
+    from .catalogue import Offer
+
+
+def _complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    names = {each.name for each in entry_points(group="socklab.protocols")}
+    return [CompletionItem(name) for name in sorted(names) if name.startswith(incomplete)]
+
+
+@click.command("protocols")
+@click.argument("name", required=False, shell_complete=_complete)
+@click.option(
+    "--folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Where modules are found too.  [default: the current folder]",
+)
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    help="List those that this config file names; modules are found beside it.",
+)
+@click.option("--json", "asJson", is_flag=True, help="Print a JSON array, for programs.")
+@click.pass_context
+def command(
+    context: click.Context, name: str | None, folder: Path | None, config: Path | None, asJson: bool
+) -> None:
+    """List the protocols that a config can name.
+
+    Shows for each where it comes from, where it can be served, and its options with types and defaults: the
+    built-in ones, and those of installed packages; or only NAME, which may be "package.module:Name" too. The
+    status is 1 if NAME cannot be served, else 0.
+
+    \b
+    Examples:
+      socklab protocols
+      socklab protocols chat
+      socklab protocols shout:ShoutFactory --folder configs
+    """
+    from ..config import ConfigError
+    from .catalogue import NoProtocol, named, offered, offers
+
+    if folder is not None and config is not None:
+        raise click.UsageError("Give --folder or --config, not both.")
+    # As a config in that folder would find them; whether there is one does not matter.
+    beside = config or (folder or Path()) / "socklab.toml"
+    try:
+        found = [offered(name, beside)] if name else [*(named(config) if config else offers())]
+    except (NoProtocol, ConfigError) as error:
+        raise click.ClickException(str(error)) from None
+    if asJson:
+        click.echo(json.dumps([asdict(each) for each in found], indent=2))
+    else:
+        click.echo("\n\n".join("\n".join(_lines(each)) for each in found))
+    context.exit(1 if name and found[0].error else 0)
+
+
+def _lines(offer: Offer) -> Iterator[str]:
+    """Give an offer in lines that no terminal's width changes: one for each fact."""
+    yield f"{offer.name} ({offer.origin})"
+    if offer.doc:
+        yield f"  {offer.doc}"
+    if offer.error is not None:
+        yield f"  cannot be served: {offer.error}"
+        return
+    yield f"  served over: {', '.join(offer.served) or 'what the Factory that it returns says'}"
+    for each in offer.options:
+        default = (
+            "required" if each.required else "optional" if each.default is None else f"default {each.default}"
+        )
+        yield f"  {each.name}: {each.type} ({default})"
+        if each.doc:
+            yield f"    {each.doc}"
+    if not offer.options:
+        yield "  it has no options"
