@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 from unicodedata import normalize
 
 from twisted.internet.protocol import connectionDone
@@ -183,6 +183,11 @@ class ChatFactory(Factory):
 
     protocol = ChatProtocol
     framing = Lines
+    greeting: str
+    echo_self: bool
+    format: str
+    announce: bool
+    max_nick: int
 
     def __init__(
         self,
@@ -204,24 +209,34 @@ class ChatFactory(Factory):
         @param max_rooms: how many rooms there may be, the lobby among them.
         @raise ValueError: an option makes no sense; the message begins with its name.
         """
-        checkFields("format", format, {"nick", "text", "room"})
-        if not isPrintable(format):
-            raise ValueError("format: expected one line of text without controls")
-        for name, value, least in (
-            ("history", history, 0),
-            ("max_nick", max_nick, 1),
-            ("max_rooms", max_rooms, 1),
-        ):
-            if value < least:
-                raise ValueError(f"{name}: expected an integer of at least {least}, got {value}")
-        self.greeting = greeting
-        self.echo_self = echo_self
-        self.format = format
-        self.announce = announce
-        self.max_nick = max_nick
-        self.rooms = MemoryRooms(LOBBY, max_rooms, history)
+        self.rooms = MemoryRooms(LOBBY)
         self.nicks: dict[str, ChatProtocol] = {}
         self._count = 0
+        self.reconfigure(
+            greeting=greeting,
+            history=history,
+            echo_self=echo_self,
+            format=format,
+            announce=announce,
+            max_nick=max_nick,
+            max_rooms=max_rooms,
+        )
+
+    def reconfigure(self, **options: Any) -> None:
+        """Take options, at first or anew; members stay, and keep the names and rooms that they have.
+
+        @raise ValueError: an option makes no sense; the message begins with its name, and nothing has changed.
+        """
+        if "format" in options:
+            checkFields("format", options["format"], {"nick", "text", "room"})
+            if not isPrintable(options["format"]):
+                raise ValueError("format: expected one line of text without controls")
+        for name, least in (("history", 0), ("max_nick", 1), ("max_rooms", 1)):
+            if (value := options.get(name, least)) < least:
+                raise ValueError(f"{name}: expected an integer of at least {least}, got {value}")
+        self.rooms.resize(options.pop("max_rooms", None), options.pop("history", None))
+        for name, value in options.items():
+            setattr(self, name, value)
 
     def nameNewcomer(self, member: ChatProtocol) -> str:
         """Call a newcomer `user1`, `user2`, ...; a name that somebody took is passed over."""

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import trustme
 
+pytest_plugins = ["pytester"]
+
 
 @pytest.fixture(scope="session")
 def authority() -> trustme.CA:

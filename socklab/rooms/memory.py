@@ -29,7 +29,7 @@ class _Room:
 class MemoryRooms:
     """The lobby, and rooms that exist while somebody is in them; one that empties takes its history along."""
 
-    def __init__(self, lobby: str, maxRooms: int, history: int) -> None:
+    def __init__(self, lobby: str, maxRooms: int = 1000, history: int = 0) -> None:
         """@param lobby: the name of the room that is always there.
         @param maxRooms: how many rooms there may be, the lobby among them.
         @param history: how many lines a room remembers.
@@ -38,6 +38,15 @@ class MemoryRooms:
         self._maxRooms = maxRooms
         self._history = history
         self._rooms = {lobby: _Room(history)}
+
+    def resize(self, maxRooms: int | None, history: int | None) -> None:
+        """Change the bounds that are given; rooms that are there stay, with the last lines that they remember."""
+        if maxRooms is not None:
+            self._maxRooms = maxRooms
+        if history is not None:
+            self._history = history
+            for room in self._rooms.values():
+                room.history = deque(room.history, maxlen=history)
 
     def join(self, name: str, member: Member, leaving: str = "") -> list[str]:
         """Let a member in, and give the lines that the room remembers.

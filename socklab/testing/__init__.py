@@ -1,4 +1,4 @@
-"""Peers in memory, for tests of protocols: no socket, no reactor, no waiting::
+"""Tests of protocols: in memory, without a socket, a reactor or waiting; and of whole configs, for real::
 
     server = MemoryServer(ShoutFactory())
     peer = server.websocket()
@@ -7,10 +7,29 @@
 
 The adapters are the real ones, and what carries them is stricter than the real thing: what a protocol raises is
 raised in the test, wrong types are refused, and so is text that is no UTF-8 where a browser would close over it.
+
+With pytest the fixture `socklab_server` (see `socklab.testing.fixtures`) serves a config in a process of its own;
+with trial a `ConfigTestCase` serves one in trial's reactor.
 """
 
 from .frames import Frame, clientFrame
-from .peers import DatagramTestPeer, StreamPeer, WebSocketPeer
+from .peers import ConnectedPeer, DatagramTestPeer, StreamPeer, WebSocketPeer, splits
+from .process import ServerProcess
 from .server import MemoryServer
+from .transcript import Entry
+from .trial import ConfigTestCase, RunningConfig
 
-__all__ = ["DatagramTestPeer", "Frame", "MemoryServer", "StreamPeer", "WebSocketPeer", "clientFrame"]
+__all__ = [
+    "ConfigTestCase",
+    "ConnectedPeer",
+    "DatagramTestPeer",
+    "Entry",
+    "Frame",
+    "MemoryServer",
+    "RunningConfig",
+    "ServerProcess",
+    "StreamPeer",
+    "WebSocketPeer",
+    "clientFrame",
+    "splits",
+]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.interfaces import IAddress
@@ -11,15 +12,18 @@ from twisted.internet.task import Clock
 from ..events import Event, Events, Failed, MessageSent
 from ..framing import Framing
 from ..limits import Limits
-from ..message import FactoryLike, framingFor, speaksMessages
+from ..message import FactoryLike, framingFor, speaksMessages, startFactory
 from ..transports.serving import OpenConnections, Serving
 from ..transports.stream import StreamConnection
 from .peers import DatagramTestPeer, StreamPeer, WebSocketPeer
-from .wires import MemoryDatagrams, MemoryTransport
+from .wires import MemoryDatagrams, MemoryTLSTransport, MemoryTransport
+
+if TYPE_CHECKING:
+    from twisted.internet.ssl import Certificate
 
 
 class MemoryServer:
-    """One Factory, and any number of peers that came by any transport."""
+    """One Factory, started, and any number of peers that came by any transport."""
 
     def __init__(
         self,
@@ -52,10 +56,27 @@ class MemoryServer:
         self._datagrams: dict[str, MemoryDatagrams] = {}
         self._count = 0
         self._failures: list[BaseException] = []
+        if hasattr(factory, "doStart"):
+            startFactory(factory, self.clock)
+
+    def stop(self) -> None:
+        """Stop the Factory, as its service does in the end."""
+        if hasattr(self._factory, "doStop"):
+            self._factory.doStop()
 
     def tcp(self, host: str = "127.0.0.1", encoding: str | None = None) -> StreamPeer:
         """Give a peer that has connected over TCP."""
         return self._connect(_address(host, self._port()), encoding)
+
+    def tls(
+        self, host: str = "127.0.0.1", encoding: str | None = None, certificate: Certificate | None = None
+    ) -> StreamPeer:
+        """Give a peer that has connected over TLS, and shaken hands.
+
+        @param certificate: what it has shown for itself.
+        """
+        address = _address(host, self._port())
+        return self._connect(address, encoding, MemoryTLSTransport(self.clock, address, certificate))
 
     def unix(self, encoding: str | None = None) -> StreamPeer:
         """Give a peer that has connected to a Unix socket."""
@@ -69,13 +90,19 @@ class MemoryServer:
         return DatagramTestPeer(self.check, self._datagrams[encoding], (host, port or self._port()), encoding)
 
     def websocket(
-        self, host: str = "127.0.0.1", path: str = "/", subprotocols: str = "", headers: str = ""
+        self,
+        host: str = "127.0.0.1",
+        path: str = "/",
+        subprotocols: str = "",
+        headers: str = "",
+        certificate: Certificate | None = None,
     ) -> WebSocketPeer:
         """Give a peer that has shaken hands.
 
         @param headers: more lines of the handshake, each with its CRLF.
+        @param certificate: what it has shown for itself; it then came over TLS.
         """
-        peer = self.rawWebsocket(host)
+        peer = self.rawWebsocket(host, certificate)
         offer = f"Sec-WebSocket-Protocol: {subprotocols}\r\n" if subprotocols else ""
         head = (
             f"GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -84,14 +111,18 @@ class MemoryServer:
         peer.sendBytes(f"{head}{offer}{headers}\r\n".encode())
         return peer
 
-    def rawWebsocket(self, host: str = "127.0.0.1") -> WebSocketPeer:
+    def rawWebsocket(self, host: str = "127.0.0.1", certificate: Certificate | None = None) -> WebSocketPeer:
         """Give a peer that has connected to a WebSocket port, and has yet to shake hands."""
         from ..transports.bridge import bridged
         from ..transports.websocket import WebSocketFactory
 
         factory = WebSocketFactory(bridged(self._serving("utf-8")), self._deflate)
         address = _address(host, self._port())
-        wire = MemoryTransport(self.clock, address)
+        wire = (
+            MemoryTLSTransport(self.clock, address, certificate)
+            if certificate
+            else MemoryTransport(self.clock, address)
+        )
         wire.connect(factory.buildProtocol(address))
         self.check()
         return WebSocketPeer(self.check, wire)
@@ -112,9 +143,9 @@ class MemoryServer:
             failures, self._failures = self._failures, []
             raise failures[0]
 
-    def _connect(self, address: IAddress, encoding: str | None) -> StreamPeer:
+    def _connect(self, address: IAddress, encoding: str | None, wire: MemoryTransport | None = None) -> StreamPeer:
         serving = self._serving(encoding or self._encoding)
-        wire = MemoryTransport(self.clock, address)
+        wire = wire or MemoryTransport(self.clock, address)
         if speaksMessages(self._factory):
             wire.connect(StreamConnection(serving))
         elif (protocol := self._factory.buildProtocol(address)) is not None:

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionAborted, ConnectionDone
-from twisted.internet.interfaces import IAddress, IConsumer, IHalfCloseableProtocol, IPushProducer, ITransport
+from twisted.internet.interfaces import (
+    IAddress,
+    IConsumer,
+    IHalfCloseableProtocol,
+    IHandshakeListener,
+    INegotiated,
+    IPushProducer,
+    ITransport,
+)
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..transports.serving import Serving
 from ..transports.udp import DatagramPeers
+
+if TYPE_CHECKING:
+    from twisted.internet.ssl import Certificate
 
 _BUFFER = 65536
 """What Twisted's transports keep before they pause their producer, in bytes."""
@@ -165,6 +176,27 @@ class MemoryTransport:
     def getHost(self) -> IAddress:
         """Give this side's address."""
         return IPv4Address("TCP", "127.0.0.1", 7)
+
+
+@implementer(INegotiated)
+class MemoryTLSTransport(MemoryTransport):  # type: ignore[misc, override]
+    """A TLS connection in memory, as its server sees it: nothing is encrypted, and the handshake is done."""
+
+    negotiatedProtocol = None
+
+    def __init__(self, clock: Clock, peer: IAddress, certificate: Certificate | None) -> None:
+        super().__init__(clock, peer)
+        self._certificate = certificate
+
+    def connect(self, protocol: Any) -> None:
+        """Begin, and finish the handshake."""
+        super().connect(protocol)
+        if IHandshakeListener.providedBy(protocol):
+            protocol.handshakeCompleted()
+
+    def getPeerCertificate(self) -> Any:
+        """Give what the peer has shown for itself, as OpenSSL has it."""
+        return self._certificate and self._certificate.original
 
 
 class MemoryDatagrams:

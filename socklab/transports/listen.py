@@ -95,6 +95,20 @@ class Listen:
             return self.text
         return hostPort(self.interface or "*", self.port)
 
+    def at(self, port: int, path: Path) -> Listen:
+        """Give the same with another port, or for a Unix socket with another path."""
+        arguments = dict(self.arguments)
+        if "address" in arguments:
+            arguments["address"] = str(path)
+        elif self.port is not None:
+            arguments["port"] = str(port)
+        description = self.description
+        if description and arguments != self.arguments:
+            outer = "haproxy:" if self.prefix == "haproxy" else ""
+            own = description.removeprefix(outer).partition(":")[0]
+            description = outer + _compose(own, arguments)
+        return replace(self, arguments=arguments, description=description)
+
     def conflicts(self, other: Listen) -> bool:
         """Tell whether both cannot be open at once."""
         if "address" in self.arguments:
