@@ -170,7 +170,7 @@ def _openerOf(listen: Listen, serving: Serving, config: ServiceConfig, reactor: 
         factory = WebSocketFactory(bridged(serving), config.websocket.deflate)
     elif speaksMessages(factory):
         factory = StreamFactory(serving)
-    return lambda: endpointOf(listen, reactor, config.limits).listen(factory)
+    return lambda: endpointOf(listen, reactor, config.limits, config.clients).listen(factory)
 
 
 def _listenUDP(reactor: Any, listen: Listen, protocol: Any) -> Deferred[IListeningPort]:

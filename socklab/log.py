@@ -70,4 +70,6 @@ def _extra(peer: Peer) -> str:
         said.append(f"path {quoted(peer.path)}")
     if peer.origin is not None:
         said.append(f"origin {quoted(peer.origin)}")
+    if peer.certificate is not None:
+        said.append(f"certificate {quoted(peer.certificate.subject.rfc4514_string())}")
     return f" ({', '.join(said)})" if said else ""

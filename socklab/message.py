@@ -23,7 +23,7 @@ from zope.interface import Attribute, Interface, implementer
 from .framing import Framing, FramingError, Raw
 
 if TYPE_CHECKING:
-    from twisted.internet.ssl import Certificate
+    from cryptography.x509 import Certificate
 
 _log = Logger(namespace="socklab")
 

@@ -18,9 +18,10 @@ def authority() -> trustme.CA:
 
 @pytest.fixture(scope="session")
 def certificate(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with `key.pem` and `cert.pem` for localhost."""
+    """A folder with `key.pem` and `cert.pem` for localhost, and their authority's `ca.pem`."""
     folder = tmp_path_factory.mktemp("certificate")
     leaf = authority.issue_cert("localhost", "127.0.0.1")
     leaf.private_key_pem.write_to_path(folder / "key.pem")
     (folder / "cert.pem").write_bytes(b"".join(each.bytes() for each in leaf.cert_chain_pems))
+    authority.cert_pem.write_to_path(folder / "ca.pem")
     return folder

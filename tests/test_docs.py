@@ -20,7 +20,7 @@ from pydantic_core import PydanticUndefined
 from socklab import Factory, Lines
 from socklab.config import ConfigError, loadConfig
 from socklab.config.factories import optionsModel
-from socklab.config.schema import FileTable, ListenTable, ServerTable, ServiceTable, WebSocketTable
+from socklab.config.schema import FileTable, ListenTable, ServerTable, ServiceTable, TlsTable, WebSocketTable
 from socklab.limits import Limits
 from socklab.protocols.chat import COMMANDS, ChatFactory
 from socklab.protocols.echo import EchoFactory
@@ -39,6 +39,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "`listen`": ListenTable,
     "`[service.limits]`": Limits,
     "`[service.websocket]`": WebSocketTable,
+    "`[service.tls]`": TlsTable,
     "echo": optionsModel(EchoFactory),
     "chat": optionsModel(ChatFactory),
     "oneshot": optionsModel(OneShotFactory),
@@ -149,7 +150,7 @@ def test_every_table_is_documented() -> None:
         for field in model.model_fields.values()
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
     }
-    assert tables == {ServerTable, Limits, WebSocketTable}
+    assert tables == {ServerTable, Limits, WebSocketTable, TlsTable}
 
 
 def test_attributes_of_factory() -> None:
@@ -206,7 +207,7 @@ CONFIGS = [pytest.param(block, id=f"{page.name}:{block.line}") for page in PAGES
 @pytest.mark.parametrize("block", CONFIGS)
 def test_config_loads(block: Block, tmp_path: Path, certificate: Path) -> None:
     """Each config that is shown is a good one."""
-    for each in (certificate / "key.pem", certificate / "cert.pem", CHECKOUT / "configs" / "shout.py"):
+    for each in (*certificate.iterdir(), CHECKOUT / "configs" / "shout.py"):
         shutil.copy(each, tmp_path)
     path = tmp_path / "shown.toml"
     path.write_text(completed(block), encoding="utf-8")

@@ -76,6 +76,18 @@ def test_twistd_lists_it(tmp_path: Path) -> None:
     assert "--check" in help_
 
 
+def waitForEnd(pidFile: Path) -> None:
+    """Wait until the process whose number a file holds is gone."""
+    try:
+        process = os.pidfd_open(int(pidFile.read_text()))
+    except (FileNotFoundError, ProcessLookupError):
+        return
+    try:
+        select.select([process], [], [], 30)
+    finally:
+        os.close(process)
+
+
 class TestStart:
     """What the log and the terminal say at the start."""
 
@@ -145,6 +157,8 @@ class TestStart:
         assert done.returncode == 1
         assert "socklab.StartError: one: unix " in done.stderr
         assert "Traceback" not in done.stderr
+        # The parent has reported and gone; the daemon may still be clearing up.
+        waitForEnd(tmp_path / "twistd.pid")
         assert not (tmp_path / "twistd.pid").exists()
         assert "absent/one.sock: no such file or directory" in (tmp_path / "log").read_text()
 

@@ -7,18 +7,21 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
 from ..framing import FRAMINGS, Framing
 from ..limits import Limits
 from ..message import framingFor, speaksMessages
-from ..transports.listen import Listen, parseListen
+from ..transports.listen import Listen, parseListen, unreadable
 from .errors import ConfigError, Mistake, mistakes, place
 from .factories import build
 from .finding import NoProtocol, find
 from .schema import FileTable, ListenTable, ServerTable, ServiceTable, WebSocketTable
+
+if TYPE_CHECKING:
+    from ..transports.tls import ClientCertificates
 
 __all__ = ["Config", "ConfigError", "Listener", "Service", "loadConfig", "loadLab", "readConfig"]
 
@@ -50,6 +53,8 @@ class Service:
     listeners: tuple[Listener, ...]
     limits: Limits
     websocket: WebSocketTable
+    clients: ClientCertificates | None
+    """Whose certificates the `ssl:` listeners ask for."""
 
 
 @dataclass(frozen=True)
@@ -163,6 +168,7 @@ class _Draft:
         entries = raw.get("listen")
         for number, entry in enumerate(entries if isinstance(entries, list) else []):
             self.listens.append(self._parse(number, entry, folder))
+        self._clients = self._loadAuthorities(folder)
 
     @property
     def name(self) -> str | None:
@@ -196,6 +202,24 @@ class _Draft:
         self._isDatagram = self.factory is not None and not hasattr(self.factory, "buildProtocol")
         if self.factory is not None and "framing" in self.raw:
             self._checkFraming("framing")
+
+    def _loadAuthorities(self, folder: Path) -> ClientCertificates | None:
+        table = self.raw.get("tls")
+        if not isinstance(table, dict) or not isinstance(path := table.get("client_ca"), str):
+            return None
+        if not any(each is None or each.prefix == "ssl" for each in self.listens):
+            self._wrong("tls", "client_ca", what="no listener of this service asks for it: it needs one on ssl:")
+            return None
+        # Imported late: it brings OpenSSL along.
+        from ..transports.tls import ClientCertificates
+
+        try:
+            return ClientCertificates(folder / path, table.get("client_certificate") != "optional")
+        except OSError as error:
+            self._wrong("tls", "client_ca", what=unreadable(error))
+        except ValueError as error:
+            self._wrong("tls", "client_ca", what=str(error))
+        return None
 
     def _checkFraming(self, *loc: int | str) -> None:
         if not speaksMessages(self.factory):
@@ -249,7 +273,16 @@ class _Draft:
             listeners.append(self._listener(listen, own, table))
         name = table.name or self.name
         assert name is not None
-        return Service(name, self.factory, self._options, table, tuple(listeners), table.limits, table.websocket)
+        return Service(
+            name,
+            self.factory,
+            self._options,
+            table,
+            tuple(listeners),
+            table.limits,
+            table.websocket,
+            self._clients,
+        )
 
     def _listener(self, listen: Listen, own: ListenTable, table: ServiceTable) -> Listener:
         name = own.framing or table.framing

@@ -59,6 +59,15 @@ class WebSocketTable(Table):
     """Whether to compress, with clients that offer permessage-deflate."""
 
 
+class TlsTable(Table):
+    """`[service.tls]`: of the service's `ssl:` listeners."""
+
+    client_ca: Annotated[str | None, Expected("the path of a file")] = None
+    """A PEM file with the authorities that sign the certificates of clients; without it none are asked for."""
+    client_certificate: Literal["required", "optional"] = "required"
+    """Whether a client without a certificate is refused."""
+
+
 class ListenTable(Table):
     """An entry of `listen` with settings of its own."""
 
@@ -95,6 +104,7 @@ class ServiceTable(Table):
     options: Annotated[dict[str, Any], Expected("a table")] = {}
     limits: Limits = Limits()
     websocket: WebSocketTable = WebSocketTable()
+    tls: TlsTable = TlsTable()
 
 
 class FileTable(Table):

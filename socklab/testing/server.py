@@ -19,7 +19,7 @@ from .peers import DatagramTestPeer, StreamPeer, WebSocketPeer
 from .wires import MemoryDatagrams, MemoryTLSTransport, MemoryTransport
 
 if TYPE_CHECKING:
-    from twisted.internet.ssl import Certificate
+    from cryptography.x509 import Certificate
 
 
 class MemoryServer:
@@ -118,11 +118,7 @@ class MemoryServer:
 
         factory = WebSocketFactory(bridged(self._serving("utf-8")), self._deflate)
         address = _address(host, self._port())
-        wire = (
-            MemoryTLSTransport(self.clock, address, certificate)
-            if certificate
-            else MemoryTransport(self.clock, address)
-        )
+        wire = MemoryTransport(self.clock, address, certificate)
         wire.connect(factory.buildProtocol(address))
         self.check()
         return WebSocketPeer(self.check, wire)

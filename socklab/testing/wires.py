@@ -23,7 +23,8 @@ from ..transports.serving import Serving
 from ..transports.udp import DatagramPeers
 
 if TYPE_CHECKING:
-    from twisted.internet.ssl import Certificate
+    from cryptography.x509 import Certificate
+    from OpenSSL.crypto import X509
 
 _BUFFER = 65536
 """What Twisted's transports keep before they pause their producer, in bytes."""
@@ -33,9 +34,10 @@ _BUFFER = 65536
 class MemoryTransport:
     """A TCP connection in memory, as its server sees it."""
 
-    def __init__(self, clock: Clock, peer: IAddress) -> None:
+    def __init__(self, clock: Clock, peer: IAddress, certificate: Certificate | None = None) -> None:
         self._clock = clock
         self._peer = peer
+        self._certificate = certificate
         self._protocol: Any = None
         self._producer: Any = None
         self._producerPaused = False
@@ -169,6 +171,15 @@ class MemoryTransport:
         """Close."""
         self.loseConnection()
 
+    def getPeerCertificate(self) -> X509 | None:
+        """Give what the peer has shown for itself."""
+        if self._certificate is None:
+            return None
+        # Imported late: it brings OpenSSL along.
+        from OpenSSL.crypto import X509
+
+        return X509.from_cryptography(self._certificate)
+
     def getPeer(self) -> IAddress:
         """Give the peer's address."""
         return self._peer
@@ -184,19 +195,11 @@ class MemoryTLSTransport(MemoryTransport):  # type: ignore[misc, override]
 
     negotiatedProtocol = None
 
-    def __init__(self, clock: Clock, peer: IAddress, certificate: Certificate | None) -> None:
-        super().__init__(clock, peer)
-        self._certificate = certificate
-
     def connect(self, protocol: Any) -> None:
         """Begin, and finish the handshake."""
         super().connect(protocol)
         if IHandshakeListener.providedBy(protocol):
             protocol.handshakeCompleted()
-
-    def getPeerCertificate(self) -> Any:
-        """Give what the peer has shown for itself, as OpenSSL has it."""
-        return self._certificate and self._certificate.original
 
 
 class MemoryDatagrams:

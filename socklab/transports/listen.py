@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from twisted.internet.address import UNIXAddress
 from twisted.internet.endpoints import quoteStringArgument, serverFromString
@@ -18,6 +18,9 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IAddress, IListeningPort, IReactorCore, IStreamServerEndpoint
 
 from ..limits import BACKLOG, Limits
+
+if TYPE_CHECKING:
+    from .tls import ClientCertificates, ServerCertificate
 
 _PATHS = {
     "ssl": {"privateKey", "certKey", "extraCertChain", "dhParameters"},
@@ -231,7 +234,8 @@ def _compose(prefix: str, arguments: dict[str, str]) -> str:
     return ":".join([prefix, *first, *rest])
 
 
-def _certificate(arguments: dict[str, str]) -> Any:
+def _certificate(arguments: dict[str, str], clients: ClientCertificates | None = None) -> ServerCertificate:
+    # Imported late: it brings OpenSSL along.
     from .tls import ServerCertificate
 
     def path(name: str) -> Path | None:
@@ -243,21 +247,30 @@ def _certificate(arguments: dict[str, str]) -> Any:
             Path(arguments["privateKey"]),
             path("extraCertChain"),
             path("dhParameters"),
+            clients,
         )
     except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        raise ValueError(
-            f"{error.filename}: {why}: name a PEM file, relative to the config's folder, that twistd may read"
-        ) from None
+        raise ValueError(unreadable(error)) from None
 
 
-def endpointOf(listen: Listen, reactor: IReactorCore, limits: Limits) -> IStreamServerEndpoint:
-    """Give the endpoint of a stream or WebSocket listener."""
+def unreadable(error: OSError) -> str:
+    """Say that a file of a certificate cannot be read."""
+    why = (error.strerror or str(error)).lower()
+    return f"{error.filename}: {why}: name a PEM file, relative to the config's folder, that twistd may read"
+
+
+def endpointOf(
+    listen: Listen, reactor: IReactorCore, limits: Limits, clients: ClientCertificates | None = None
+) -> IStreamServerEndpoint:
+    """Give the endpoint of a stream or WebSocket listener.
+
+    @param clients: whose certificates an `ssl:` listener asks for; without it none are.
+    """
     endpoint: IStreamServerEndpoint = serverFromString(reactor, listen.description)
     if listen.prefix == "ssl":
         from .tls import TLSEndpoint
 
-        certificate = _certificate(listen.arguments)
+        certificate = _certificate(listen.arguments, clients)
         return TLSEndpoint(endpoint, certificate, cast(Any, reactor), limits.handshake_timeout)
     return endpoint
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from twisted.internet.interfaces import (
     IAddress,
@@ -23,28 +23,19 @@ from .conversation import Conversation, Hold
 from .output import Output
 from .serving import Serving
 
-if TYPE_CHECKING:
-    from twisted.internet.ssl import Certificate
-
 
 def peerOf(transport: Any, kind: str = "", encoding: str = "utf-8") -> Peer:
     """Give what Twisted's transport tells of the other side; without a kind it is the transport's own."""
     address = transport.getPeer()
     host, port = getattr(address, "host", ""), getattr(address, "port", 0)
-    secure = INegotiated.providedBy(transport)
-    certificate = _certificateOf(transport) if secure else None
-    own = "tls" if secure else "tcp" if hasattr(address, "host") else "unix"
-    return Peer(address, kind or own, host, port, encoding, certificate=certificate)
-
-
-def _certificateOf(transport: Any) -> Certificate | None:
-    shown = transport.getPeerCertificate()
-    if shown is None:
-        return None
-    # Imported late: it brings OpenSSL along.
-    from twisted.internet.ssl import Certificate
-
-    return Certificate(shown)
+    if not kind:
+        secure = INegotiated.providedBy(transport)
+        kind = "tls" if secure else "tcp" if hasattr(address, "host") else "unix"
+    # Only TLS has it.
+    getCertificate = getattr(transport, "getPeerCertificate", None)
+    shown = getCertificate() if getCertificate is not None else None
+    certificate = shown.to_cryptography() if shown is not None else None
+    return Peer(address, kind, host, port, encoding, certificate=certificate)
 
 
 @implementer(IMessageTransport, IHalfCloseableProtocol, IHandshakeListener)

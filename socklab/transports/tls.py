@@ -14,6 +14,7 @@ from typing import Any, cast
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509 import load_pem_x509_certificates
 from OpenSSL import SSL
+from OpenSSL.crypto import X509
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
@@ -54,6 +55,30 @@ def tlsTrouble(reason: Failure) -> str | None:
     return None
 
 
+class ClientCertificates:
+    """Which certificates clients may show for themselves (RFC 8446, 4.3.2), and whether they must."""
+
+    def __init__(self, authorities: Path, required: bool) -> None:
+        """Read the PEM file of the authorities that sign them.
+
+        @raise OSError: the file cannot be read.
+        @raise ValueError: the file holds no certificate.
+        """
+        certificates = _load(authorities, "certificate", load_pem_x509_certificates)
+        self._authorities = [X509.from_cryptography(each) for each in certificates]
+        self._required = required
+
+    def askFor(self, context: SSL.Context) -> None:
+        """Have the connections of a context ask."""
+        store = context.get_cert_store()
+        assert store is not None
+        for each in self._authorities:
+            store.add_cert(each)
+        # What the client is told, so that a browser offers the right one.
+        context.set_client_ca_list([each.get_subject() for each in self._authorities])
+        context.set_verify(SSL.VERIFY_PEER | (SSL.VERIFY_FAIL_IF_NO_PEER_CERT if self._required else 0))
+
+
 @implementer(IOpenSSLServerConnectionCreator)
 class ServerCertificate:
     """A certificate with its key, ready to serve (`IOpenSSLServerConnectionCreator`)."""
@@ -64,9 +89,11 @@ class ServerCertificate:
         key: Path,
         chain: Path | None = None,
         dhParameters: Path | None = None,
+        clients: ClientCertificates | None = None,
     ) -> None:
         """Read PEM files.
 
+        @param clients: whose certificates are asked for; without it none are.
         @raise OSError: a file cannot be read; it names which.
         @raise ValueError: a file holds no such thing, or the key is not the certificate's.
         """
@@ -85,6 +112,8 @@ class ServerCertificate:
         except SSL.Error as error:
             raise ValueError(f"{key} is not the key of {certificate}: {tlsReason(error)}") from None
         self._context.set_alpn_select_callback(_selectProtocol)
+        if clients is not None:
+            clients.askFor(self._context)
 
     def serverConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:
         """Begin one connection."""

@@ -196,7 +196,7 @@ SHAPES: list[tuple[str, str, list[str]]] = [
         ]
     ),
     ("later key access", one(more="access = ['allow all']"), [f"{ECHO}access: unknown key"]),
-    ("later table tls", one(more="[service.tls]\nversion = 3"), [f"{ECHO}tls: unknown key"]),
+    ("later key tls.version", one(more="[service.tls]\nversion = 3"), [f"{ECHO}tls.version: unknown key"]),
     # A key of the service below one of its tables
     *(
         (
@@ -204,7 +204,7 @@ SHAPES: list[tuple[str, str, list[str]]] = [
             f"[[service]]\nname = 'x'\n[service.{table}]\nprotocol = 'echo'\nlisten = ['tcp:0']",
             [f'FILE: service[1] "x": {table}.{key}: {ABOVE} [service.{table}]' for key in ["protocol", "listen"]],
         )
-        for table in ["limits", "options", "websocket"]
+        for table in ["limits", "options", "websocket", "tls"]
     ),
     *(
         (
@@ -212,7 +212,7 @@ SHAPES: list[tuple[str, str, list[str]]] = [
             f"[[service]]\nprotocol = 'echo'\n[service.{table}]\nlisten = ['tcp:0']",
             [f"{ECHO}{table}.listen: this key belongs to the service: move it above [service.{table}]"],
         )
-        for table in ["limits", "options", "websocket"]
+        for table in ["limits", "options", "websocket", "tls"]
     ),
     (
         "encoding in options",
