@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -83,6 +83,13 @@ class RunningConfig:
 class ConfigTestCase(TestCase):
     """Tests of whole configs."""
 
+    _folder = Path()
+
+    def __init_subclass__(cls) -> None:
+        """Remember where the test's file is: its name may be relative, and trial goes elsewhere to run it."""
+        super().__init_subclass__()
+        cls._folder = Path(sys._getframe(1).f_code.co_filename).resolve().parent
+
     def serve(self, config: str | Path) -> RunningConfig:
         """Serve a config until the test is over.
 
@@ -90,6 +97,6 @@ class ConfigTestCase(TestCase):
         """
         from twisted.internet import reactor
 
-        running = RunningConfig(Path(inspect.getfile(type(self))).parent / config, reactor)
+        running = RunningConfig(self._folder / config, reactor)
         self.addCleanup(running.stop)
         return running
