@@ -64,7 +64,8 @@ def command(
     if asJson:
         click.echo(json.dumps([asdict(each) for each in found], indent=2))
     else:
-        click.echo("\n\n".join("\n".join(_lines(each)) for each in found))
+        text = "\n\n".join("\n".join(_lines(each)) for each in found)
+        click.echo(text, nl=bool(text))
     context.exit(1 if name and found[0].error else 0)
 
 
