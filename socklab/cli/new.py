@@ -51,6 +51,7 @@ def command(name: str, folder: Path) -> None:
     click.echo("\nNext:")
     for line in _steps(name, target):
         click.echo(f"  {line}")
+    click.echo(f"\n{target}/README.md tells more.")
 
 
 def _steps(name: str, target: Path) -> list[str]:
@@ -64,5 +65,4 @@ def _steps(name: str, target: Path) -> list[str]:
         "python -m pip install -e '.[test]'",
         "pytest",
         f"twistd -n --pidfile= socklab --config {name}.toml",
-        "README.md tells more.",
     ]
