@@ -21,10 +21,11 @@ run: $(VENV)/.installed ## start the built-in lab; Ctrl-C ends it
 test: $(VENV)/.test ## run the whole test suite
 	@$(BIN)/python -m pytest -n 2 $(ARGS)
 
-check: $(VENV)/.dev ## check the format, lint, and check the types
+check: $(VENV)/.dev $(VENV)/.test ## check the format, lint, and check the types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy --strict -p socklab
+	for each in examples/*/; do $(BIN)/mypy --strict "$$each" || exit; done
 
 docs: $(VENV)/.dev ## make the API reference, build/api/index.html, from the docstrings
 	@$(BIN)/python -m pydoctor
