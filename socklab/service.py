@@ -125,8 +125,8 @@ class LabProcess(Lab):
 
     def waiting(self, seconds: float) -> None:
         """Have a second signal cut who is left; Twisted's own handler would complain that it stops already."""
-        say(f"waiting up to {seconds:g} s for peers to leave; a second signal ends it at once")
         self._onSignal(self.abort, signal.SIGINT, signal.SIGTERM)
+        say(f"waiting up to {seconds:g} s for peers to leave; a second signal ends it at once")
 
     def _onSignal(self, call: Callable[[], None], *numbers: int) -> None:
         def handler(number: int, frame: object) -> None:
