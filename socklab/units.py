@@ -33,7 +33,7 @@ class Expected:
 def _split(text: str, units: Mapping[str, Fraction | int]) -> Fraction:
     match = re.fullmatch(r"([0-9]{1,18}(?:\.[0-9]{1,18})?) ?([A-Za-z]+)", text)
     if match is None or match[2] not in units:
-        raise ValueError(text)
+        raise ValueError
     # As a float, 2.01 kB would not be a whole number of bytes.
     return Fraction(match[1]) * units[match[2]]
 
@@ -46,7 +46,7 @@ def seconds(value: object) -> float:
     if isinstance(value, str):
         return float(_split(value, _SECONDS))
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _FOREVER:
-        raise ValueError(value)
+        raise ValueError
     return float(value)
 
 
@@ -58,16 +58,16 @@ def size(value: object) -> int:
     if isinstance(value, str):
         exact = _split(value, _BYTES)
         if exact.denominator != 1:
-            raise ValueError(value)
+            raise ValueError
         return int(exact)
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ValueError(value)
+        raise ValueError
     return value
 
 
 def _positive(value: float) -> float:
     if value <= 0:
-        raise ValueError(value)
+        raise ValueError
     return value
 
 

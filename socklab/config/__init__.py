@@ -16,8 +16,9 @@ from ..limits import Limits
 from ..message import framingFor, speaksMessages
 from ..transports.listen import Listen, parseListen, unreadable
 from .errors import ConfigError, Mistake, mistakes, place
-from .factories import build
+from .factories import build, tryFraming
 from .finding import NoProtocol, find
+from .options import Unmade
 from .schema import FileTable, ListenTable, ServerTable, ServiceTable, WebSocketTable
 
 if TYPE_CHECKING:
@@ -121,9 +122,8 @@ def _check(raw: dict[str, Any], path: Path) -> Config:
         for draft, one in zip(drafts, table.service, strict=True):
             try:
                 ready.append(draft.service(one))
-            except ValueError as error:
-                option, _, what = str(error).partition(": ")
-                found.append(Mistake(("service", draft.index, "options", option), what))
+            except Unmade as error:
+                found += [Mistake(("service", draft.index, *loc), what) for loc, what in error.mistakes]
     if found or table is None:
         raise ConfigError(
             [": ".join(filter(None, (str(path), place(loc, raw), what))) for loc, what in _tidy(found)]
@@ -256,7 +256,7 @@ class _Draft:
         if listen.kind == "udp" and not speaksMessages(self.factory):
             return "the protocol needs a stream: it cannot be served over datagrams"
         served = getattr(self.factory, "transports", (listen.kind,))
-        if listen.kind not in served:
+        if speaksMessages(self.factory) and listen.kind not in served:
             kinds = ", ".join(_KINDS[kind] for kind in sorted(served))
             return f"with these options the protocol is served over {kinds} only"
         return None
@@ -264,7 +264,7 @@ class _Draft:
     def service(self, table: ServiceTable) -> Service:
         """Give the record, when nothing is wrong.
 
-        @raise ValueError: the Factory finds that an option does not go with the limits.
+        @raise Unmade: the Factory gives no framing, or finds that an option does not go with the limits.
         """
         listeners = []
         for listen, entry in zip(self.listens, table.listen, strict=True):
@@ -287,8 +287,8 @@ class _Draft:
     def _listener(self, listen: Listen, own: ListenTable, table: ServiceTable) -> Listener:
         name = own.framing or table.framing
         framing, lines = framingFor(self.factory, table.limits, FRAMINGS[name] if name else None)
-        if framing is not None:
-            framing()  # One for nothing: what it refuses is told before any port is opened.
+        if framing is not None and (wrong := tryFraming(self.factory, self._options, framing)):
+            raise Unmade(wrong)
         return Listener(listen, framing, lines, own.encoding or table.encoding, own.optional)
 
 

@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
-from enum import Enum
-from pathlib import Path
-from typing import Annotated, Any, Final, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, Literal, NamedTuple, Union, get_args, get_origin
 
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Ge, GroupedMetadata, Gt, Le, Lt, MaxLen, MinLen, MultipleOf
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from ..text import quoted
+from ..text import printable, quoted
 from ..units import Expected
 
 Loc = tuple[int | str, ...]
 
+TOLD: Final = "told"
+"""The type of those findings of pydantic's that are in our words already."""
+
 _LISTS: Final = (list, tuple, set, frozenset)
+# A type in words, and what the length of its values is counted in.
+_WORDS: Final[Mapping[Any, tuple[str, str]]] = {
+    bool: ("true or false", ""),
+    int: ("an integer", ""),
+    float: ("a number", ""),
+    str: ("text", "characters"),
+    dict: ("a table", "keys"),
+    Any: ("a value", ""),
+    None: ("a value", ""),
+    **dict.fromkeys(_LISTS, ("a list", "values")),
+}
 # Keys that TOML takes without quotes.
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -46,7 +57,10 @@ def shown(value: object) -> str:
     if isinstance(value, str):
         text = quoted(value)
     elif isinstance(value, bool | int | list | dict):
-        text = json.dumps(value, ensure_ascii=False, default=str)
+        try:
+            text = printable(json.dumps(value, ensure_ascii=False, default=str))
+        except ValueError:  # Of Python itself: an integer of more than 4300 digits, which hexadecimal may be.
+            text = "what is too long to be shown"
     else:
         text = str(value)
     return text if len(text) <= 80 else text[:77] + "..."
@@ -90,73 +104,80 @@ def _at(raw: object, loc: Loc) -> object:
 
 def expectation(annotation: Any, metadata: Sequence[Any] = ()) -> str:
     """Say what a value of an annotation is, for a person."""
-    for each in metadata:
-        if isinstance(each, Expected):
-            return each.what
+    return either(parts(annotation, metadata))
+
+
+def parts(annotation: Any, metadata: Sequence[Any] = ()) -> list[str]:
+    """Give what a value may be, each in words."""
     origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin is Annotated:
-        return expectation(arguments[0], [*arguments[1:], *metadata])
-    if origin is Literal:
-        return _either([shown(each) for each in arguments])
-    if origin in (Union, types.UnionType):
-        parts = []
-        for each in arguments:
-            if get_origin(each) is Literal:
-                parts += [shown(value) for value in get_args(each)]
-            elif each is not type(None):
-                parts.append(expectation(each, metadata))
-        return _either(parts)
-    bounds = _bounds(metadata)
-    if annotation is bool:
-        return "true or false"
-    if annotation is int:
-        return "an integer" + bounds
-    if annotation is float:
-        return "a number" + bounds
-    if annotation in (str, bytes):
-        return "text"
-    if annotation is Any or annotation is None:
-        return "a value"
-    if isinstance(annotation, type) and issubclass(annotation, Path):
-        return "the path of a file"
-    if isinstance(annotation, type) and issubclass(annotation, Enum):
-        return _either([shown(each.value) for each in annotation])
-    if (origin or annotation) in _LISTS:
-        return "a list"
-    if _fields(annotation) is not None or (origin or annotation) is dict:
-        return "a table"
-    return getattr(annotation, "__name__", str(annotation))
+    kind = origin or annotation
+    for each in reversed(metadata):
+        if isinstance(each, Expected):
+            bounds = _bounds(metadata, "")
+            return [f"{each.what},{bounds}" if bounds else each.what]
+    if kind is Annotated:
+        return parts(arguments[0], [*arguments[1:], *metadata])
+    if kind is Literal:
+        return [shown(getattr(each, "value", each)) for each in arguments]
+    if kind in (Union, types.UnionType):
+        return [part for each in arguments if each is not type(None) for part in parts(each, metadata)]
+    if _fields(annotation) is not None:
+        return ["a table"]
+    if kind is tuple and arguments and ... not in arguments:
+        return [f"a list of {len(arguments)} values"]
+    what, unit = _WORDS.get(kind, (getattr(annotation, "__name__", str(annotation)), ""))
+    return [what + _bounds(metadata, unit)]
 
 
-def _either(parts: Sequence[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} or {parts[-1]}"
+def either(parts: Iterable[str]) -> str:
+    """Give `a, b or c`."""
+    *first, last = dict.fromkeys(parts)
+    return f"{', '.join(first)} or {last}" if first else last
 
 
-def _bounds(metadata: Sequence[Any]) -> str:
-    words: list[str] = []
+def _bounds(metadata: Iterable[Any], unit: str) -> str:
+    """Give what bounds a value: ` of at least 1 and at most 9`.
+
+    @param unit: of its length; without one its length has its own words.
+    """
+    bounds: list[str] = []
+    more = ""
+    for each in _constraints(metadata):
+        match each:
+            case Ge(ge=bound):
+                bounds.append(f"at least {bound}")
+            case Gt(gt=bound):
+                bounds.append(f"above {bound}")
+            case Le(le=bound):
+                bounds.append(f"at most {bound}")
+            case Lt(lt=bound):
+                bounds.append(f"below {bound}")
+            case MinLen(min_length=bound) if unit:
+                bounds.append(f"at least {bound} {unit if bound != 1 else unit[:-1]}")
+            case MaxLen(max_length=bound) if unit:
+                bounds.append(f"at most {bound} {unit if bound != 1 else unit[:-1]}")
+            case MultipleOf(multiple_of=factor):
+                more += f" that is a multiple of {factor}"
+            case _ if pattern := getattr(each, "pattern", None):
+                more += f" that matches {getattr(pattern, 'pattern', pattern)}"
+    if bounds:
+        more = f"{' of' if bounds[0].startswith('at ') else ''} {' and '.join(bounds)}{more}"
+    return more
+
+
+def _constraints(metadata: Iterable[Any]) -> Iterator[Any]:
     for each in metadata:
-        for one in getattr(each, "metadata", (each,)):
-            match one:
-                case Ge(ge=bound):
-                    words.append(f" of at least {bound}")
-                case Gt(gt=bound):
-                    words.append(f" above {bound}")
-                case Le(le=bound):
-                    words.append(f" of at most {bound}")
-                case Lt(lt=bound):
-                    words.append(f" below {bound}")
-    return "".join(words)
+        if isinstance(each, FieldInfo):
+            yield from _constraints(each.metadata)
+        elif isinstance(each, GroupedMetadata):
+            yield from _constraints(each)
+        else:
+            yield each
 
 
-def _fields(annotation: Any) -> Mapping[str, tuple[Any, Sequence[Any]]] | None:
-    """Give the keys of a table, each with its annotation and metadata; None for what is no table."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        fields: Mapping[str, FieldInfo] = annotation.model_fields
-        return {name: (each.annotation, each.metadata) for name, each in fields.items()}
-    if isinstance(annotation, type) and dataclasses.is_dataclass(annotation):
-        hints = get_type_hints(annotation, include_extras=True)
-        return {each.name: (hints[each.name], ()) for each in dataclasses.fields(annotation)}
-    return None
+def _fields(annotation: Any) -> Mapping[str, FieldInfo] | None:
+    """Give the keys of a table; None for what is none."""
+    return annotation.model_fields if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
 
 
 def _unions(annotation: Any) -> Iterator[Any]:
@@ -178,47 +199,77 @@ def _follow(annotation: Any, metadata: Sequence[Any], loc: Loc, raw: object) -> 
     value = raw
     for step in loc:
         for candidate in _unions(annotation):
-            fields = _fields(candidate)
-            if fields is not None and isinstance(value, dict):
-                if step in fields:
-                    annotation, metadata = fields[str(step)]
-                    break
-                if step in value:
-                    annotation, metadata = None, ()
-                    break
-            if get_origin(candidate) in _LISTS and isinstance(step, int) and isinstance(value, list):
-                annotation, metadata = get_args(candidate)[0], ()
-                if get_origin(annotation) is Annotated:
-                    annotation, *metadata = get_args(annotation)
+            below = _below(candidate, step, value)
+            if below is not None:
+                annotation, metadata = below
                 break
         else:
-            continue
+            if not isinstance(value, dict) or step not in value:
+                continue
+            annotation, metadata = None, ()  # An unknown key.
         done = (*done, step)
         value = _at(raw, done)
     return done, annotation, metadata
+
+
+def _below(annotation: Any, step: int | str, value: object) -> tuple[Any, Sequence[Any]] | None:
+    """Give the annotation and metadata of what is at a step in a value; None if the step is not one into it."""
+    fields, origin, arguments = _fields(annotation), get_origin(annotation), get_args(annotation)
+    if isinstance(value, dict) and fields is not None and step in fields:
+        return fields[str(step)].annotation, fields[str(step)].metadata
+    if isinstance(value, dict) and origin is dict and step in value:
+        return arguments[1], ()
+    if origin in _LISTS and isinstance(step, int) and isinstance(value, list):
+        isOfOne = origin is not tuple or ... in arguments
+        return arguments[0] if isOfOne else arguments[step], ()
+    return None
 
 
 def _length(value: object) -> int:
     return len(value) if isinstance(value, list | dict | str) else 0
 
 
+def _keyOf(annotation: Any) -> Any:
+    return next((get_args(each)[0] for each in _unions(annotation) if get_origin(each) is dict), str)
+
+
+def _reason(finding: Mapping[str, Any]) -> str:
+    """Give what a validator of the author's says; nothing where the annotation says enough."""
+    if finding["type"] in ("value_error", "assertion_error"):
+        return textOf(finding["ctx"]["error"])
+    if finding["type"] == "set_item_not_hashable":
+        return "cannot be in a set"
+    if finding["type"] == "finite_number":
+        return f"expected a finite number, got {shown(finding['input'])}"
+    return ""
+
+
 def mistakes(error: ValidationError, model: type[BaseModel], raw: object) -> list[Mistake]:
     """Give pydantic's findings, one for each mistake, in our words."""
     found: dict[Loc, str] = {}
     missing: dict[Loc, str] = {}
-    unknown: list[tuple[Loc, Any]] = []
+    unknown: list[Loc] = []
     for each in error.errors(include_url=False):
-        loc, annotation, metadata = _follow(model, (), each["loc"], raw)
-        if each["type"] == "extra_forbidden":
-            unknown.append((loc, each["input"]))
-        elif each["type"] == "missing":
+        kind, whole = each["type"], each["loc"]
+        loc, annotation, metadata = _follow(model, (), whole, raw)
+        got, key = _at(raw, loc), ""
+        if whole[-1:] == ("[key]",) and _at(raw, whole) is None:
+            whole, got, key = whole[:-1], whole[-2], "the key: "
+            annotation, metadata = _keyOf(_follow(model, (), whole[:-1], raw)[1]), ()
+        if kind == TOLD:
+            # What is told already has its own place.
+            found.setdefault(whole, key + each["msg"])
+        elif kind == "extra_forbidden":
+            unknown.append(loc)
+        elif kind == "missing":
             missing[loc] = f"is missing: expected {expectation(annotation, metadata)}"
-        elif each["type"] == "too_short" and _length(_at(raw, loc)) >= each["ctx"]["min_length"]:
+        elif kind == "too_short" and _length(got) >= each["ctx"]["min_length"]:
             # Since 2.14 pydantic counts only the items that are right; what is wrong with the others is told.
             continue
         elif loc not in found:
-            found[loc] = f"expected {expectation(annotation, metadata)}, got {shown(_at(raw, loc))}"
-    for loc, _ in unknown:
+            wanted = _reason(each) or f"expected {expectation(annotation, metadata)}, got {shown(got)}"
+            found[loc] = key + wanted
+    for loc in unknown:
         key = str(loc[-1])
         _, parent, _ = _follow(model, (), loc[:-1], raw)
         tables = [fields for each in _unions(parent) if (fields := _fields(each)) is not None]
@@ -227,3 +278,11 @@ def mistakes(error: ValidationError, model: type[BaseModel], raw: object) -> lis
         for close in get_close_matches(key, [*known], 1):
             missing.pop((*loc[:-1], close), None)
     return [Mistake(loc, what) for loc, what in {**found, **missing}.items()]
+
+
+def textOf(error: BaseException) -> str:
+    """Give what an error says, on one line."""
+    try:
+        return printable(" ".join(str(error).split()))
+    except Exception:
+        return type(error).__name__

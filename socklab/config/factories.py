@@ -2,42 +2,26 @@
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
-import types
-import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from enum import Enum
-from functools import reduce
-from operator import or_
 from pathlib import Path
-from typing import Annotated, Any, Final, Union, get_args, get_origin, get_type_hints
+from typing import Any, Final
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    PydanticUserError,
-    Strict,
-    ValidationError,
-    create_model,
-)
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.internet.protocol import BaseProtocol, DatagramProtocol, Factory
 
+from ..framing import Framing
 from ..message import Factory as MessageFactory
-from ..message import MessageProtocol
-from .errors import Mistake, mistakes
+from ..message import MessageProtocol, speaksMessages
+from .errors import Mistake, shown, textOf
 from .finding import ownLine
+from .options import Maker, Unmade, named, optionsModel
 
-# TOML has none of these.
-_FROM_OTHERS: Final = (tuple, set, frozenset, bytes, Enum)
+__all__ = ["Built", "build", "optionsModel"]
 
-
-def _named(found: Any) -> str:
-    return str(getattr(found, "__qualname__", type(found).__qualname__))
+# Those of the limits that are greatest lengths of a message.
+_SIZES: Final = ("message", "line")
 
 
 @dataclass(frozen=True)
@@ -52,96 +36,93 @@ class Built:
 
 def build(found: Any, options: dict[str, Any], folder: Path) -> tuple[Built | None, list[Mistake]]:
     """Give the Factory that options make, or what is wrong with them, placed below `options`."""
-    if isinstance(found, type) and issubclass(found, DatagramProtocol):
-
-        def make(values: dict[str, Any]) -> Callable[[], Any]:
-            found(**values)  # One for nothing: what it refuses is told before any port is opened.
-            return lambda: found(**values)
-
-        return _call(found, options, folder, make)
-    if isinstance(found, type) and issubclass(found, BaseProtocol):
+    if isinstance(found, type) and issubclass(found, BaseProtocol) and not issubclass(found, DatagramProtocol):
         if options:
             return None, [Mistake(("options",), f"{found.__name__} is a Protocol, and takes none")]
         factory: Any = MessageFactory() if issubclass(found, MessageProtocol) else Factory()
         factory.protocol = found
         return Built(factory, {}), []
-    built, wrong = _call(found, options, folder, lambda values: found(**values))
-    if built is None:
-        return None, wrong
-    factory = built.factory
-    if isinstance(factory, Factory) and factory.protocol is None:
-        own = type(factory).buildProtocol
-        if own in (Factory.buildProtocol, MessageFactory.buildProtocol):
-            return None, [Mistake(("protocol",), f"{_named(found)} has no `protocol`: it would serve nothing")]
-    if not (IProtocolFactory.providedBy(factory) or hasattr(factory, "buildProtocol")):
-        return None, [Mistake(("protocol",), f"{_named(found)} gave no Factory, but {type(factory).__name__}")]
-    return built, []
+    try:
+        maker = Maker(found)
+        factory, values = maker.make(options, folder)
+    except Unmade as error:
+        if error.isFault:
+            return None, [Mistake(("protocol",), what) for _, what in error.mistakes]
+        return None, [Mistake(("options", *loc), what) for loc, what in error.mistakes]
+    if isinstance(found, type) and issubclass(found, DatagramProtocol):
+        # The first was for nothing: what it refuses is told before any port is opened.
+        return Built(lambda: maker.make(options, folder)[0], values), []
+    what = _unfit(found, factory)
+    return (Built(factory, values), []) if what is None else (None, [Mistake(("protocol",), what)])
 
 
-def _call(
-    found: Any, options: dict[str, Any], folder: Path, make: Callable[[dict[str, Any]], Any]
-) -> tuple[Built | None, list[Mistake]]:
+def tryFraming(factory: Any, options: Collection[str], framing: Callable[[], Framing]) -> list[Mistake]:
+    """Make a framing for nothing, and give what is wrong; so a Factory can refuse what does not go with limits."""
     try:
-        model = optionsModel(found)
-    except (PydanticUserError, NameError, TypeError, ValueError, RecursionError) as error:
-        reason = str(error).partition("\n")[0]
-        return None, [Mistake(("protocol",), f"the options of {_named(found)} cannot be checked: {reason}")]
-    try:
-        values = model.model_validate(options, context={"folder": folder})
-    except ValidationError as error:
-        return None, [Mistake(("options", *loc), what) for loc, what in mistakes(error, model, options)]
-    try:
-        return Built(make(_given(values)), {name: getattr(values, name) for name in model.model_fields}), []
-    except ValueError as error:
-        option, colon, rest = str(error).partition(": ")
-        if colon and option in model.model_fields:
-            return None, [Mistake(("options", option), rest)]
-        return None, [Mistake(("options",), str(error))]
+        made = framing()
     except Exception as error:
-        return None, [
-            Mistake(("protocol",), f"{_named(found)} failed: {ownLine(error, getattr(found, '__module__', ''))}")
-        ]
+        option, colon, what = textOf(error).partition(": ")
+        if isinstance(error, ValueError) and colon and option in options:
+            return [Mistake(("options", option), what)]
+        failed = ownLine(error, type(factory).__module__)
+        return [Mistake(("protocol",), f"framing of {named(type(factory))} failed: {failed}")]
+    if not all(callable(getattr(made, each, None)) for each in ("feed", "frame", "finish")):
+        return [Mistake(("protocol",), f"framing of {named(type(factory))} gave none, but {type(made).__name__}")]
+    return []
 
 
-def _given(values: BaseModel) -> dict[str, Any]:
-    return {name: getattr(values, name) for name in values.model_fields_set}
+def _unfit(found: Any, factory: Any) -> str | None:
+    """Say why what was made cannot be served; None when it can."""
+    if inspect.iscoroutine(factory):
+        factory.close()
+    says: dict[str, Any] = {}
+    for name in ("buildProtocol", *_ATTRIBUTES):
+        try:
+            says[name] = getattr(factory, name)
+        except Exception as error:
+            if isinstance(error, AttributeError) and inspect.getattr_static(factory, name, None) is None:
+                continue
+            return f"{name} of {named(found)} failed: {ownLine(error, type(factory).__module__)}"
+    protocol = says.get("protocol")
+    if "buildProtocol" not in says and not IProtocolFactory.providedBy(factory):
+        return f"{named(found)} gave no Factory, but {type(factory).__name__}"
+    if isinstance(factory, Factory):
+        buildProtocol = type(factory).buildProtocol
+        if protocol is None and buildProtocol in (Factory.buildProtocol, MessageFactory.buildProtocol):
+            return f"{named(found)} has no `protocol`: it would serve nothing"
+        try:
+            factory.numPorts = factory.numPorts
+        except AttributeError:
+            return f"{named(found)} is frozen, but Twisted counts in a Factory on how many ports it is served"
+    if isinstance(protocol, type) and issubclass(protocol, DatagramProtocol):
+        return f"{named(found)} makes protocols for datagrams: name {protocol.__name__} itself"
+    # To another Factory these names may mean something else.
+    own = [name for name in says if name in _ATTRIBUTES] if speaksMessages(factory) else []
+    for name in own:
+        what, isGood = _ATTRIBUTES[name]
+        if not isGood(says[name]):
+            return f"{name} of {named(found)}: expected {what}, got {shown(says[name])}"
+    return None
 
 
-def optionsModel(found: Any) -> type[BaseModel]:
-    """Give the options of a Factory: its own keyword arguments, with their annotations and defaults."""
-    annotated: Any = found.__init__ if isinstance(found, type) else found  # type: ignore[misc]
-    hints = get_type_hints(annotated, include_extras=True)
-    fields: dict[str, Any] = {}
-    for name, parameter in inspect.signature(found).parameters.items():
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            continue
-        default = ... if parameter.default is parameter.empty else parameter.default
-        fields[name] = (_fromToml(hints.get(name, Any)), default)
-    config = ConfigDict(strict=True, frozen=True, extra="forbid", protected_namespaces=())
-    with warnings.catch_warnings():
-        # An option may be called as a method of pydantic's is: `copy`, `json`, `schema`.
-        warnings.simplefilter("ignore", UserWarning)
-        return create_model(getattr(found, "__name__", "options"), __config__=config, **fields)
+def _isSome(names: Any, known: Collection[str] | None) -> bool:
+    """Tell whether it is a collection of names, and no other than known ones. A single name is none."""
+    if not isinstance(names, set | frozenset | tuple | list):
+        return False
+    return all(isinstance(each, str) and (known is None or each in known) for each in names)
 
 
-def _path(value: object, info: Any) -> object:
-    return info.context["folder"] / value if isinstance(value, str) else value
-
-
-def _fromToml(annotation: Any) -> Any:
-    """Accept for an annotation what TOML has for it: lists, text and tables; a path from the file's folder."""
-    if annotation is Path:
-        return Annotated[Path, BeforeValidator(_path)]
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin is Annotated:
-        return Annotated[(_fromToml(arguments[0]), *arguments[1:])]
-    if origin in (Union, types.UnionType):
-        return reduce(or_, [_fromToml(each) for each in arguments])
-    if origin in (list, dict, tuple, set, frozenset):
-        annotation = origin[tuple(each if each is ... else _fromToml(each) for each in arguments)]
-    kind = origin or annotation
-    if isinstance(kind, type) and issubclass(kind, _FROM_OTHERS):
-        return Annotated[annotation, Strict(False)]
-    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
-        return Annotated[optionsModel(kind), AfterValidator(lambda values: kind(**_given(values)))]
-    return annotation
+_TRANSPORTS: Final = MessageFactory.transports
+_ATTRIBUTES: Final[Mapping[str, tuple[str, Callable[[Any], bool]]]] = {
+    "protocol": ("a Protocol class", lambda value: value is None or callable(value)),
+    "framing": ("a framing, such as Lines", callable),
+    "framingLimit": ("a key of [service.limits] for sizes", lambda key: key in ("", *_SIZES)),
+    "fixedFraming": ("True or False", lambda value: isinstance(value, bool)),
+    "keepsPeers": ("True or False", lambda value: isinstance(value, bool)),
+    "transports": (
+        f"a set of {', '.join(sorted(_TRANSPORTS))}",
+        lambda names: bool(names) and _isSome(names, _TRANSPORTS),
+    ),
+    "subprotocols": ("a tuple of names", lambda names: _isSome(names, None)),
+}
+"""What a Factory may say of itself, beside what Twisted asks of it: what it must be."""

@@ -19,15 +19,15 @@ _ASCII: Final = "".join(map(chr, range(128))) + r"\u000a" + "\x1b$B!!"
 def _encoding(name: str) -> str:
     # Lines are cut at the byte 0x0A and commands begin with the byte of "/": in UTF-16 they would not be there.
     if _ASCII.encode(name) != _ASCII.encode("ascii") or _ASCII.encode("ascii").decode(name) != _ASCII:
-        raise ValueError(name)
+        raise ValueError
     return codecs.lookup(name).name
 
 
 def _checkEncoding(name: str) -> str:
     try:
         return _encoding(name)
-    except LookupError:
-        raise ValueError(name) from None
+    except (LookupError, ValueError):
+        raise ValueError from None
 
 
 Encoding = Annotated[

@@ -94,10 +94,10 @@ def test_types_and_defaults() -> None:
         "kind": ('"a" or "b"', False, '"a"'),
         "mood": ('"calm" or "wild"', False, '"calm"'),
         "names": ("a list", False, '["x", "y"]'),
-        "data": ("text", False, '"\\n"'),
+        "data": ("text, or a list of bytes such as [0xca, 0xfe]", False, '"\\n"'),
         "file": ("the path of a file", False, None),
         "wait": (f"a duration {duration}", False, '"90s"'),
-        "rest": (f"a duration above 0, {duration}", False, '"250ms"'),
+        "rest": (f"a duration above 0, {duration}, of at most 100", False, '"250ms"'),
         "room": ('a size above 0, such as 65536 or "64KiB"', False, '"64KiB"'),
         "other": ("a value", False, None),
     }

@@ -139,7 +139,7 @@ class TestOptions:
                 ["options.nothing: unknown key", "options.marks: is missing: expected an integer"],
             ),
             ("own:untold", "", ["options.x: is missing: expected a value"]),
-            ("own:stopping", "", ["options: it is raining"]),
+            ("own:stopping", "", ["options: it is raining (DIR/own.py, line 40)"]),
         ],
     )
     def test_bad(self, protocol: str, options: str, lines: list[str], tmp_path: Path) -> None:
@@ -211,9 +211,9 @@ class TestOptions:
     @pytest.mark.parametrize(
         ("option", "why"),
         [
-            ("count = 0", "count: expected an integer of at least 1 of at most 9, got 0"),
+            ("count = 0", "count: expected an integer of at least 1 and at most 9, got 0"),
             ("ratio = 'x'", 'ratio: expected a number, got "x"'),
-            ("raw = 3", "raw: expected text, got 3"),
+            ("raw = 3", "raw: expected text, or a list of bytes such as [0xca, 0xfe], got 3"),
             ("mode = 'c'", 'mode: expected "a", "b" or an integer, got "c"'),
             ("colour = 'green'", 'colour: expected "red" or "blue", got "green"'),
             ("words = 'a'", 'words: expected a list, got "a"'),
@@ -221,7 +221,7 @@ class TestOptions:
             ("numbers = ['a']", 'numbers[1]: expected an integer, got "a"'),
             ("names = [3]", "names[1]: expected text, got 3"),
             ("table = 3", "table: expected a table, got 3"),
-            ("table = { a = 'b' }", 'table: expected a table, got {"a": "b"}'),
+            ("table = { a = 'b' }", 'table.a: expected an integer, got "b"'),
             ("point = 3", "point: expected a table, got 3"),
             ("point = {}", "point.x: is missing: expected an integer"),
             ("point = { x = '1' }", 'point.x: expected an integer, got "1"'),

@@ -86,7 +86,7 @@ class TestProtocol:
             ("own:os", "own:os is no Factory and no Protocol class, but module"),
             ("own:nothing", "nothing gave no Factory, but NoneType"),
             ("own:failing", r"failing failed: KeyError: 'no\nway' (DIR/own.py, line 38)"),
-            ("own:unknown", "the options of unknown cannot be checked: name 'Nowhere' is not defined"),
+            ("own:unknown", "unknown needs x, and name 'Nowhere' is not defined (DIR/own.py, line 43)"),
             ("wrong:Name", "wrong does not import: SyntaxError: invalid syntax (DIR/wrong.py, line 2)"),
             (
                 "lacking:Name",
