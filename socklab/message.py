@@ -242,6 +242,8 @@ def framingFor(
     @param limits: has the greatest lengths, in bytes, as attributes `message` and `line`.
     @param named: a framing to take instead of the Factory's own.
     """
+    if not speaksMessages(factory):
+        return None, False
     make: Any = named or getattr(factory, "framing", Raw)
     key = ("" if named else getattr(factory, "framingLimit", "")) or getattr(make, "limit", "message")
     return (None if make is Raw else partial(make, getattr(limits, key))), key == "line"
