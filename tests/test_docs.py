@@ -138,7 +138,8 @@ def test_default(heading: str, key: str, model: type[BaseModel]) -> None:
         value = tomllib.loads(f"value = {said}")["value"]
         required = {"protocol": "echo", "listen": ["tcp:0"], "endpoint": "tcp:0"}
         given = {name: required[name] for name, field in model.model_fields.items() if field.is_required()}
-        assert getattr(model.model_validate({**given, key: value}), key) == default
+        read = model.model_validate({**given, key: value}, context={"folder": CHECKOUT})
+        assert getattr(read, key) == default
 
 
 def test_every_table_is_documented() -> None:
