@@ -42,7 +42,9 @@ class MemoryServer:
         @param deflate: whether WebSocket offers permessage-deflate.
         """
         self.clock = Clock()
+        """The Factory's, and that of all peers; `advance` moves it."""
         self.events: list[Event] = []
+        """What has happened, in order."""
         self.connections = OpenConnections()
         self._factory = factory
         self._framing = framing
