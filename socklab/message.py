@@ -82,7 +82,8 @@ class IMessageTransport(TypingProtocol):
     encoding: str
     """The encoding of the peer's text, e.g. `utf-8`, `cp949`."""
     wireFormat: Hashable
-    """Two transports of equal wire formats put the same message on the wire as the same bytes, and have the same `encoding`: what `encode` gave one of them, `sendEncoded` of the other takes."""
+    """Two transports of equal wire formats put the same message on the wire as the same bytes, and have the same
+    `encoding`: what `encode` gave one of them, `sendEncoded` of the other takes."""
 
     def sendMessage(self, payload: bytes, isBinary: bool) -> None:
         """Send one message.

@@ -18,7 +18,7 @@ from zope.interface import implementer
 
 from ..events import MessageSent
 from ..framing import Framing, FramingError, Raw
-from ..message import Encoded, IMessageTransport, Peer
+from ..message import Encoded, Peer
 from .conversation import Conversation, Hold
 from .output import Output
 from .serving import Serving
@@ -38,7 +38,7 @@ def peerOf(transport: Any, kind: str = "", encoding: str = "utf-8") -> Peer:
     return Peer(address, kind, host, port, encoding, certificate=certificate)
 
 
-@implementer(IMessageTransport, IHalfCloseableProtocol, IHandshakeListener)
+@implementer(IHalfCloseableProtocol, IHandshakeListener)
 class StreamConnection(Protocol):
     """One connection: what is read becomes messages, messages become what is written.
 
