@@ -41,7 +41,7 @@ def check(folder: Path, source: str) -> str:
     (folder / "slow.py").write_text(source)
     done = subprocess.run(
         [sys.executable, "-m", "mypy", "--strict", "--config-file=", "slow.py"],
-        cwd=tmp_path,
+        cwd=folder,
         env={**os.environ, "MYPYPATH": str(CHECKOUT)},
         capture_output=True,
         text=True,
