@@ -158,6 +158,8 @@ class Reader:
             self._server.sendSignal(signal.SIGHUP)
             self._find(shown)
         else:
+            if words[0] == "openssl":
+                requireClient("openssl")
             command = re.sub(r"(socklab --config \w+\.toml)$", r"\1 --any-port", command)
             printed = shell(command, self._folder, self._environment)
             assert re.fullmatch(pattern(shown), printed), f"$ {command}\n{printed}\nis not as shown:\n{shown}"
