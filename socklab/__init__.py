@@ -3,7 +3,7 @@
 Here are the names that an author of a protocol imports.
 """
 
-from .framing import FRAMINGS, Framing, FramingError, Lines, Netstring, Raw
+from .framing import FRAMINGS, Framing, FramingError, Int8, Int16, Int32, Lines, Netstring, Raw
 from .http import HttpError, response
 from .message import (
     Encoded,
@@ -30,6 +30,9 @@ __all__ = [
     "HttpError",
     "IMessageFactory",
     "IMessageTransport",
+    "Int8",
+    "Int16",
+    "Int32",
     "Lines",
     "MemoryRooms",
     "MessageProtocol",

@@ -77,8 +77,9 @@ class IMessageTransport(TypingProtocol):
 
     peer: Peer
     """What is known of the other side: a `Peer`."""
-    clock: IReactorTime
-    """The clock for timers: the reactor's, or a test's."""
+    # Any: to a type checker that does not know zope's interfaces, IReactorTime has no method that can be called.
+    clock: Any
+    """The clock for timers (`IReactorTime`): the reactor, or a test's `Clock`."""
     encoding: str
     """The encoding of the peer's text, e.g. `utf-8`, `cp949`."""
     wireFormat: Hashable
@@ -198,8 +199,9 @@ class Factory(twisted_protocol.Factory):
     that has a method `reconfigure` is given changed options by it on a reload: see `docs/config.md`.
     """
 
-    clock: IReactorTime
-    """The clock for timers: the reactor's, or a test's. It is there when `startFactory` is called."""
+    clock: Any
+    """The clock for timers (`IReactorTime`): the reactor, or a test's `Clock`. It is there when `startFactory` is
+    called."""
 
     protocol: Any = None
     """A `MessageProtocol` class, called for each peer."""

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Final
@@ -213,3 +214,7 @@ class ServerProcess:
             self._process.kill()
             self._process.wait()
         self._log.waitForEnd(5)
+
+
+StartServer = Callable[..., ServerProcess]
+"""What the pytest fixture `socklab_server` gives: `start(config, *arguments)`."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from socklab.testing import Entry
-from socklab.testing.fixtures import StartServer
+from socklab.testing import StartServer
 from tests import wire
 
 

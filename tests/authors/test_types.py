@@ -25,7 +25,7 @@ class Slow(MessageProtocol):
         self.transport.sendMessage(payload, isBinary)
 
     def readConnectionLost(self) -> None:
-        self.transport.loseConnection()
+        self.transport.clock.callLater(1, self.transport.loseConnection)
 
 
 class SlowFactory(Factory):
