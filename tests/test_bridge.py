@@ -177,7 +177,7 @@ def test_transport_is_a_transport() -> None:
 
 
 def test_pull_producer_is_asked_once_a_turn() -> None:
-    """A producer that waits to be asked, such as Chargen, is asked once a turn, however often the peer falls behind."""
+    """A producer that waits to be asked, such as Chargen, is asked once a turn, whenever the peer falls behind."""
     asked = 0
     peers: list[WebSocketPeer] = []
 

@@ -322,6 +322,8 @@ def test_datagrams(server: Server) -> None:
     assert len(server.addresses["reverse", "udp"]) == 2
 
 
+# twisted.web.static warns of itself.
+@pytest.mark.filterwarnings("ignore:twisted.web:DeprecationWarning")
 @pytest.mark.parametrize("name", SERVICES)
 def test_not_on_udp(name: str, tmp_path: Path) -> None:
     """A stream's protocol on udp: is a mistake in the config; so is a datagrams' on tcp:."""
