@@ -5,6 +5,7 @@ Here are the names that an author of a protocol imports.
 
 from .framing import FRAMINGS, Framing, FramingError, Int8, Int16, Int32, Lines, Netstring, Raw
 from .http import HttpError, response
+from .limits import Limits
 from .message import (
     Encoded,
     Factory,
@@ -33,6 +34,7 @@ __all__ = [
     "Int8",
     "Int16",
     "Int32",
+    "Limits",
     "Lines",
     "MemoryRooms",
     "MessageProtocol",

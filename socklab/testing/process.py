@@ -141,7 +141,7 @@ class ServerProcess:
     def transcript(self, service: str, entries: int = 0, seconds: float = 30) -> list[Entry]:
         """Give what has happened between a service and its peers; it needs `--trace hex`.
 
-        @param entries: how many there must be; they are waited for.
+        @param entries: how many to wait for, and to give; 0: all that there are by now.
         @raise AssertionError: there are not so many in time; with the log.
         """
         deadline = time.monotonic() + seconds
@@ -151,7 +151,7 @@ class ServerProcess:
             log = data[: data.rfind(b"\n") + 1].decode(errors="replace")
             found = [*fromLog(log, service)]
             if len(found) >= entries:
-                return found
+                return found[: entries or None]
             if not self._log.waitForMore(len(data), deadline - time.monotonic()):
                 raise AssertionError(f"no {entries} entries of {service}, but {len(found)}:\n{self.log}")
 

@@ -16,10 +16,14 @@ from ..message import FactoryLike, framingFor, speaksMessages, startFactory
 from ..transports.serving import OpenConnections, Serving
 from ..transports.stream import StreamConnection
 from .peers import DatagramTestPeer, StreamPeer, WebSocketPeer
+from .transcript import Entry, fromEvents
 from .wires import MemoryDatagrams, MemoryTLSTransport, MemoryTransport
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
+
+
+_NAME = "test"
 
 
 class MemoryServer:
@@ -126,9 +130,13 @@ class MemoryServer:
         return WebSocketPeer(self.check, wire)
 
     def advance(self, seconds: float) -> None:
-        """Let time pass."""
+        """Let time pass, in one step: what that begins has its own time after it."""
         self.clock.advance(seconds)
         self.check()
+
+    def transcript(self) -> list[Entry]:
+        """Give what has happened, in order; the reason why a peer was cut, too."""
+        return [*fromEvents(self.events, _NAME)]
 
     def check(self) -> None:
         """Raise what the protocol raised.
@@ -154,7 +162,7 @@ class MemoryServer:
     def _serving(self, encoding: str) -> Serving:
         framing, lines = framingFor(self._factory, self._limits, self._framing)
         return Serving(
-            service="test",
+            service=_NAME,
             factory=self._factory,
             events=self._stream,
             clock=self.clock,
