@@ -9,24 +9,29 @@ from typing import Any, cast
 from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred, succeed
 from twisted.internet.interfaces import IListeningPort, IReactorCore, IReactorTime
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from .blame import ownLine
 from .config import Config, Listener
 from .config import Service as ServiceConfig
 from .events import Events
 from .log import say
 from .message import speaksMessages, startFactory
+from .transports.datagrams import PlainDatagrams
 from .transports.listen import Listen, advice, endpointOf, isAbsent, setOptions, whereOf
 from .transports.serving import OpenConnections, Serving
 from .transports.stream import StreamFactory
 from .transports.udp import DatagramPeers
+
+_log = Logger(namespace="socklab")
 
 _MAX_DATAGRAM = 65536
 _RECEIVE_BUFFER = 1024 * 1024
 
 
 class StartError(Exception):
-    """A listener could not be opened; the text is one line for the operator."""
+    """A listener could not be opened, or a Factory not be started; the text is one line for the operator."""
 
 
 class Lab(MultiService):
@@ -54,6 +59,7 @@ class Lab(MultiService):
             say(str(error))
             for service in self.protocolServices():
                 service.closeListeners()
+                service.stopFactory()
             raise
 
     def port(self, service: str, transport: str) -> IListeningPort:
@@ -107,6 +113,7 @@ class ProtocolService(MultiService):
         self._clock = cast(IReactorTime, reactor)
         self.config = config
         self._factory = config.factory if hasattr(config.factory, "buildProtocol") else None
+        self._isStarted = False
         for listener in config.listeners:
             serving = Serving(
                 service=config.name,
@@ -126,9 +133,17 @@ class ProtocolService(MultiService):
             self.addService(ListenerService(config.name, listener, opener, config.limits.keepalive))
 
     def privilegedStartService(self) -> None:
-        """Start the Factory once, however many listeners it has, and open them."""
+        """Start the Factory once, however many listeners it has, and open them.
+
+        @raise StartError: it does not start.
+        """
         if self._factory is not None:
-            startFactory(self._factory, self._clock)
+            try:
+                startFactory(self._factory, self._clock)
+            except (Exception, SystemExit) as error:
+                why = ownLine(error, type(self._factory).__module__)
+                raise StartError(f"{self.config.name}: startFactory failed: {why}") from None
+            self._isStarted = True
         super().privilegedStartService()
 
     def listeners(self) -> list[ListenerService]:
@@ -143,11 +158,19 @@ class ProtocolService(MultiService):
         """Stop the Factory when all is over."""
 
         def stopFactory(result: object) -> object:
-            if self._factory is not None:
-                self._factory.doStop()
+            self.stopFactory()
             return result
 
         return maybeDeferred(super().stopService).addBoth(stopFactory)
+
+    def stopFactory(self) -> None:
+        """Stop the Factory, if it was started; that it fails to keeps nothing else from its end."""
+        if self._isStarted:
+            self._isStarted = False
+            try:
+                cast(Any, self._factory).doStop()
+            except Exception:
+                _log.failure("{service}: stopFactory failed", service=self.config.name, log_system="socklab")
 
 
 Opener = Callable[[], "Deferred[IListeningPort]"]
@@ -157,10 +180,8 @@ def _openerOf(listen: Listen, serving: Serving, config: ServiceConfig, reactor: 
     """Give what opens a listener: its transport's adapter around the service's Factory."""
     if listen.kind == "udp":
         if hasattr(serving.factory, "buildProtocol"):
-            protocol: Any = DatagramPeers(serving)
-        else:
-            protocol = cast(Any, serving.factory)()
-        return lambda: _listenUDP(reactor, listen, protocol)
+            return lambda: _listenUDP(reactor, listen, DatagramPeers(serving))
+        return lambda: _listenUDP(reactor, listen, PlainDatagrams(cast(Any, serving.factory), serving))
     factory: Any = config.factory
     if listen.kind == "websocket":
         # Imported late: a lab without WebSocket starts faster, and is smaller.
