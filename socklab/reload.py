@@ -35,18 +35,32 @@ def reload(lab: Lab, config: Config) -> Iterator[str]:
 def _change(running: ProtocolService, new: Service) -> Iterator[str]:
     old, name = running.config, new.name
     keys = [key for key in type(new.table).model_fields if getattr(new.table, key) != getattr(old.table, key)]
+    changed = dict(_changedOptions(old, new))
+    if not changed and "options" in keys:
+        keys.remove("options")
     if not keys:
         yield f"= {name}"
     mayChange = "options" in keys and "protocol" not in keys
     if others := [key for key in keys if not (mayChange and key == "options")]:
         yield f"~ {name}: {', '.join(others)}: needs a restart"
     if mayChange:
-        changed = {key: value for key, value in new.options.items() if old.options.get(key) != value}
         why = _reconfigure(old.factory, changed)
         yield f"~ {name}: options {', '.join(changed)}: {why or 'changed'}"
         if why is None:
             table = old.table.model_copy(update={"options": new.table.options})
             running.config = replace(old, options=new.options, table=table)
+
+
+def _changedOptions(old: Service, new: Service) -> Iterator[tuple[str, Any]]:
+    """Give the options that differ in the file, and mean something else.
+
+    The Factory may have changed what it was given, and not every value can be compared.
+    """
+    before, after = old.table.options, new.table.options
+    for key, value in new.options.items():
+        isWritten = (key in before) != (key in after) or before.get(key) != after.get(key)
+        if isWritten and old.options.get(key) != value:
+            yield key, value
 
 
 def _reconfigure(factory: Any, changed: dict[str, Any]) -> str | None:

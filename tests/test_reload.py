@@ -104,6 +104,41 @@ def test_plan(before: str, after: str, lines: list[str], tmp_path: Path) -> None
     assert Reloading(tmp_path, before).reload(after) == lines
 
 
+VALUES = """
+import attrs
+from socklab import Factory, MessageProtocol
+
+@attrs.define(eq=False)
+class Place:
+    x: int
+
+class ListFactory(Factory):
+    protocol = MessageProtocol
+
+    def __init__(self, names: list[str] = [], place: Place | None = None, step: int = 1) -> None:
+        self.names = names
+        self.names.append("its own")
+        self.given = []
+
+    def reconfigure(self, **options: object) -> None:
+        self.given.append(options)
+"""
+
+
+def test_what_the_file_says_is_compared(tmp_path: Path) -> None:
+    """An option that the file says as before has not changed, even if the Factory changed what it was given."""
+    (tmp_path / "lists.py").write_text(VALUES)
+    options = "[service.options]\nnames = ['a']\nplace = { x = 1 }\n"
+    running = Reloading(tmp_path, service(protocol="lists:ListFactory", more=options))
+    assert running.reload(service(protocol="lists:ListFactory", more=options)) == ["= one"]
+    # A default that is written out is no change either.
+    assert running.reload(service(protocol="lists:ListFactory", more=f"{options}step = 1")) == ["= one"]
+    assert running.factory.given == []
+    changed = service(protocol="lists:ListFactory", more=f"{options}step = 2")
+    assert running.reload(changed) == ["~ one: options step: changed"]
+    assert running.factory.given == [{"step": 2}]
+
+
 def test_options_and_defaults(tmp_path: Path) -> None:
     """An option that the file no longer names is its default again; each change is handed over once."""
     running = Reloading(tmp_path, service(more="[service.options]\nword = 'x'"))
