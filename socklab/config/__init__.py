@@ -15,12 +15,13 @@ from ..framing import FRAMINGS, Framing
 from ..limits import Limits
 from ..message import framingFor
 from ..transports.listen import Listen, parseListen, unreadable
-from .errors import ConfigError, Mistake, mistakes, place
+from .errors import ConfigError, Mistake, place
 from .factories import build, tryFraming
 from .finding import NoProtocol, find
 from .fit import boundless, unservable, useless
 from .options import Unmade
 from .schema import FileTable, ListenTable, ServerTable, ServiceTable, WebSocketTable
+from .validation import mistakes
 
 if TYPE_CHECKING:
     from ..transports.tls import ClientCertificates

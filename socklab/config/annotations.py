@@ -18,8 +18,9 @@ from pydantic import BeforeValidator, ConfigDict, RootModel, Strict, TypeAdapter
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
 from ..units import Expected
-from .errors import TOLD, Mistake, either, expectation, mistakes, parts, shown
+from .errors import Mistake, either, expectation, parts, shown
 from .leaves import Leaf, leafOf
+from .validation import TOLD, mistakes
 
 TableOf = Callable[[Any], Any]
 """Gives the annotation of a type whose values are tables; None for any other."""

@@ -18,7 +18,8 @@ from ..blame import ownLine, said
 from ..units import Expected
 from .annotations import By, Unfit, fromToml, told
 from .arguments import Argument, argumentsOf, isTable, lineOf
-from .errors import Mistake, mistakes, textOf
+from .errors import Mistake, textOf
+from .validation import mistakes
 
 
 class Unmade(Exception):
