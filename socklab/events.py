@@ -64,6 +64,15 @@ class Cut(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Refused(Event):
+    """A newcomer was not let in."""
+
+    rule: str
+    """The key of the config that decided: `access`, `per_address` and so on."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Dropped(Event):
     """A datagram was not sent or not taken. Told once for each reason and listener, then counted only."""
 

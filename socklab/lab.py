@@ -16,9 +16,12 @@ from .config import Service as ServiceConfig
 from .events import Events
 from .log import say
 from .message import speaksMessages, startFactory
-from .transports.listen import Listen, advice, endpointOf, isAbsent, setOptions, whereOf
+from .policy.gate import Gate, House
+from .policy.house import MemoryBudget, descriptors
+from .policy.origin import PagePolicy, isLoopbackName
+from .transports.listen import Listen, advice, endpointOf, isAbsent, namesOf, setOptions, whereOf
 from .transports.serving import OpenConnections, Serving
-from .transports.stream import StreamFactory
+from .transports.stream import PlainFactory, StreamFactory
 from .transports.udp import DatagramPeers
 
 _MAX_DATAGRAM = 65536
@@ -38,9 +41,18 @@ class Lab(MultiService):
         self._timeout = config.server.shutdown_timeout
         self._reactor: Any = reactor
         self._connections = OpenConnections()
+        clock = cast(IReactorTime, reactor).seconds
+        budget = config.server.memory_budget
+        self._house = House(
+            config.server.max_connections or descriptors(),
+            MemoryBudget(budget, clock) if budget else lambda: None,
+        )
         udpPorts: set[int] = set()
         for service in config.services:
-            self.addService(ProtocolService(service, events, reactor, self._timeout, self._connections, udpPorts))
+            gate = Gate(service.access, service.limits, self._house, clock)
+            self.addService(
+                ProtocolService(service, events, reactor, self._timeout, self._connections, gate, udpPorts)
+            )
 
     def protocolServices(self) -> list[ProtocolService]:
         """Give what is served."""
@@ -100,6 +112,7 @@ class ProtocolService(MultiService):
         reactor: IReactorCore,
         closeTimeout: float,
         connections: OpenConnections,
+        gate: Gate,
         udpPorts: set[int],
     ) -> None:
         super().__init__()
@@ -113,7 +126,10 @@ class ProtocolService(MultiService):
                 factory=config.factory,
                 events=events,
                 clock=self._clock,
+                gate=gate,
                 limits=config.limits,
+                refusal=config.table.refusal,
+                pages=_pagesOf(listener.listen, config),
                 encoding=listener.encoding,
                 framing=listener.framing,
                 closeTimeout=closeTimeout,
@@ -161,16 +177,29 @@ def _openerOf(listen: Listen, serving: Serving, config: ServiceConfig, reactor: 
         else:
             protocol = cast(Any, serving.factory)()
         return lambda: _listenUDP(reactor, listen, protocol)
-    factory: Any = config.factory
+    factory: Any
     if listen.kind == "websocket":
         # Imported late: a lab without WebSocket starts faster, and is smaller.
         from .transports.bridge import bridged
         from .transports.websocket import WebSocketFactory
 
         factory = WebSocketFactory(bridged(serving), config.websocket.deflate)
-    elif speaksMessages(factory):
-        factory = StreamFactory(serving)
+    else:
+        kind = StreamFactory if speaksMessages(config.factory) else PlainFactory
+        factory = kind(serving, tls=listen.transport == "tls")
     return lambda: endpointOf(listen, reactor, config.limits, config.clients).listen(factory)
+
+
+def _pagesOf(listen: Listen, config: ServiceConfig) -> PagePolicy:
+    table = config.websocket
+    return PagePolicy(
+        table.origins,
+        table.hosts,
+        table.paths,
+        namesOf(listen),
+        loopback=isLoopbackName(listen.interface.partition("%")[0]),
+        behindProxy=listen.path is not None,
+    )
 
 
 def _listenUDP(reactor: Any, listen: Listen, protocol: Any) -> Deferred[IListeningPort]:

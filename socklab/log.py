@@ -7,7 +7,7 @@ from typing import Final
 
 from twisted.logger import Logger
 
-from .events import Closed, Cut, Dropped, Event, Failed, MessageReceived, MessageSent, Opened
+from .events import Closed, Cut, Dropped, Event, Failed, MessageReceived, MessageSent, Opened, Refused
 from .message import Peer
 from .text import hexadecimal, quoted
 
@@ -33,6 +33,8 @@ def logEvent(event: Event) -> None:
     match event:
         case Cut(reason=reason):
             say(f"{_who(event)} cut: {_plain(reason)}")
+        case Refused(rule=rule, reason=reason):
+            say(f"{_who(event)} refused: {rule}: {_plain(reason)}")
         case Dropped(reason=reason):
             say(f"{_who(event)} dropped: {_plain(reason)} (told once)")
         case Failed(failure=failure):

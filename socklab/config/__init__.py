@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from ..framing import FRAMINGS, Framing
 from ..limits import Limits
 from ..message import framingFor, speaksMessages
+from ..policy.access import Access, RuleError
 from ..transports.listen import Listen, parseListen, unreadable
 from .errors import ConfigError, Mistake, mistakes, place
 from .factories import build, tryFraming
@@ -52,6 +53,7 @@ class Service:
     table: ServiceTable
     """The service as it stands in the file."""
     listeners: tuple[Listener, ...]
+    access: Access
     limits: Limits
     websocket: WebSocketTable
     clients: ClientCertificates | None
@@ -169,6 +171,7 @@ class _Draft:
         for number, entry in enumerate(entries if isinstance(entries, list) else []):
             self.listens.append(self._parse(number, entry, folder))
         self._clients = self._loadAuthorities(folder)
+        self._access = self._parseAccess()
 
     @property
     def name(self) -> str | None:
@@ -202,6 +205,23 @@ class _Draft:
         self._isDatagram = self.factory is not None and not hasattr(self.factory, "buildProtocol")
         if self.factory is not None and "framing" in self.raw:
             self._checkFraming("framing")
+
+    def _parseAccess(self) -> Access:
+        entries = self.raw.get("access")
+        everybody = Access(["allow all"])
+        if not isinstance(entries, list) or not entries or not all(isinstance(each, str) for each in entries):
+            return everybody
+        try:
+            access = Access(entries)
+        except RuleError as error:
+            self._wrong("access", error.index, what=str(error))
+            return everybody
+        if self.factory is not None and not speaksMessages(self.factory):
+            for number, listen in enumerate(self.listens):
+                if listen is not None and listen.prefix == "haproxy" and len(access.rules) > 1:
+                    why = "a plain Twisted protocol behind haproxy: shows the proxy's address to `access`"
+                    self._wrong("listen", number, what=f'"{listen.text}": {why}')
+        return access
 
     def _loadAuthorities(self, folder: Path) -> ClientCertificates | None:
         table = self.raw.get("tls")
@@ -279,6 +299,7 @@ class _Draft:
             self._options,
             table,
             tuple(listeners),
+            self._access,
             table.limits,
             table.websocket,
             self._clients,

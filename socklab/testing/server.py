@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
@@ -13,8 +13,11 @@ from ..events import Event, Events, Failed, MessageSent
 from ..framing import Framing
 from ..limits import Limits
 from ..message import FactoryLike, framingFor, speaksMessages, startFactory
+from ..policy.access import Access
+from ..policy.gate import Gate, House
+from ..policy.origin import PagePolicy
 from ..transports.serving import OpenConnections, Serving
-from ..transports.stream import StreamConnection
+from ..transports.stream import PlainFactory, StreamFactory
 from .peers import DatagramTestPeer, StreamPeer, WebSocketPeer
 from .wires import MemoryDatagrams, MemoryTLSTransport, MemoryTransport
 
@@ -35,6 +38,9 @@ class MemoryServer:
         closeTimeout: float = 20.0,
         raising: bool = True,
         deflate: bool = False,
+        access: Sequence[str] = ("allow all",),
+        refusal: str = "close",
+        pages: PagePolicy | None = None,
     ) -> None:
         """@param framing: on streams; by default the Factory's own.
         @param raising: whether what the protocol raises is raised by what the test called. A server would log
@@ -53,6 +59,9 @@ class MemoryServer:
         self._encoding = encoding
         self._stream = Events()
         self._stream.subscribe(self._observe, traffic=True)
+        self.gate = Gate(Access(access), self._limits, House(0), self.clock.seconds)
+        self._refusal = refusal
+        self._pages = pages or PagePolicy(loopback=True)
         self._datagrams: dict[str, MemoryDatagrams] = {}
         self._count = 0
         self._failures: list[BaseException] = []
@@ -119,7 +128,7 @@ class MemoryServer:
         factory = WebSocketFactory(bridged(self._serving("utf-8")), self._deflate)
         address = _address(host, self._port())
         wire = MemoryTransport(self.clock, address, certificate)
-        wire.connect(factory.buildProtocol(address))
+        wire.accept(factory.buildProtocol(address))
         self.check()
         return WebSocketPeer(self.check, wire)
 
@@ -142,10 +151,8 @@ class MemoryServer:
     def _connect(self, address: IAddress, encoding: str | None, wire: MemoryTransport | None = None) -> StreamPeer:
         serving = self._serving(encoding or self._encoding)
         wire = wire or MemoryTransport(self.clock, address)
-        if speaksMessages(self._factory):
-            wire.connect(StreamConnection(serving))
-        elif (protocol := self._factory.buildProtocol(address)) is not None:
-            wire.connect(protocol)
+        kind = StreamFactory if speaksMessages(self._factory) else PlainFactory
+        wire.accept(kind(serving).buildProtocol(address))
         self.check()
         return StreamPeer(self.check, wire, serving.encoding)
 
@@ -156,7 +163,10 @@ class MemoryServer:
             factory=self._factory,
             events=self._stream,
             clock=self.clock,
+            gate=self.gate,
             limits=self._limits,
+            refusal=self._refusal,
+            pages=self._pages,
             encoding=encoding,
             framing=framing,
             closeTimeout=self._closeTimeout,

@@ -8,10 +8,12 @@ from typing import Final
 
 from twisted.internet.defer import CancelledError
 from twisted.internet.error import ConnectionAborted, ConnectionDone
+from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
 from ..events import Closed, Cut, Failed, MessageReceived, Opened
 from ..message import IMessageTransport, MessageProtocol, Peer, PeerError
+from ..policy.rates import Rates
 from .idle import IdleTimer
 from .pending import Pending, deferredOf
 from .serving import Serving
@@ -28,10 +30,16 @@ class Hold(IntFlag):
     """It wants none itself."""
     QUEUE = 8
     """It is busy with one, and enough others wait already."""
+    RATE = 16
+    """Its peer sends faster than it may."""
 
 
 BURST: Final = 100
 """How many messages of one peer are handled before everybody else has had a turn."""
+
+
+_STOPS: Final = Hold.BURST | Hold.OUTPUT | Hold.PROTOCOL
+"""What keeps a message that is here already from its protocol."""
 
 
 class Conversation:
@@ -62,6 +70,8 @@ class Conversation:
         self._burst = 0
         self._pending: Pending | None = None
         self._idle: IdleTimer | None = None
+        self._life: IDelayedCall | None = None
+        self._rates = Rates.of(serving.limits, serving.clock)
         self.peer = peer
         self.protocol: MessageProtocol | None = None
         self.listening = True
@@ -84,6 +94,8 @@ class Conversation:
         if self._told:
             self._events.emit(Opened(serving.service, self.peer))
             self.setTimeout(serving.limits.idle)
+            if serving.limits.lifetime:
+                self._life = serving.clock.callLater(serving.limits.lifetime, self._lifeEnds)
         self._call(protocol.makeConnection, self._transport)
         return True
 
@@ -95,9 +107,11 @@ class Conversation:
         return bool(self._holds)
 
     @property
-    def full(self) -> bool:
-        """Whether it is held because enough messages wait already."""
-        return Hold.QUEUE in self._holds
+    def full(self) -> str | None:
+        """Why a message that nobody can hold back is dropped, if it is."""
+        if Hold.QUEUE in self._holds:
+            return f"more than {self._serving.limits.queue} bytes were waiting for the busy protocol"
+        return "it sends faster than it may" if Hold.RATE in self._holds else None
 
     @property
     def busy(self) -> bool:
@@ -128,6 +142,8 @@ class Conversation:
             self._idle.heard()
         if self._events.traffic:
             self._events.emit(MessageReceived(self._serving.service, self.peer, payload, isBinary))
+        if self._rates is not None:
+            self._slowDown(self._rates.take(len(payload), self._serving.clock.seconds()))
         pending = self._pending
         if pending is None:
             self._deliver(self.protocol, payload, isBinary)
@@ -135,6 +151,11 @@ class Conversation:
         pending.put(payload, isBinary)
         if pending.size > self._serving.limits.queue:
             self.hold(Hold.QUEUE)
+
+    def _slowDown(self, seconds: float) -> None:
+        if seconds > 0:
+            self.hold(Hold.RATE)
+            self._serving.clock.callLater(seconds, self.release, Hold.RATE)
 
     def _deliver(self, protocol: MessageProtocol, payload: bytes, isBinary: bool) -> None:
         try:
@@ -181,7 +202,7 @@ class Conversation:
         if pending is None or pending.delivering:
             return
         pending.delivering = True
-        while pending.messages and not pending.result and not self._holds & ~Hold.QUEUE and self.protocol:
+        while pending.messages and not pending.result and not self._holds & _STOPS and self.protocol:
             self._deliver(self.protocol, *pending.take())
         pending.delivering = False
         if not pending.messages and not pending.result:
@@ -228,6 +249,11 @@ class Conversation:
 
     # The end
 
+    def _lifeEnds(self) -> None:
+        self._life = None
+        self.closing("server", f"here for {self._serving.limits.lifetime:g} s, its lifetime")
+        self._transport.loseConnection()
+
     def deafen(self) -> None:
         """Hand over nothing more: what still comes is ignored, so nothing is held any longer."""
         if self._pending is not None:
@@ -242,10 +268,16 @@ class Conversation:
 
     def _stopListening(self) -> None:
         self.listening = False
-        self.setTimeout(None)
+        self._stopTimers()
         if self.held:
             self._holds = Hold(0)
             self._onHold()
+
+    def _stopTimers(self) -> None:
+        self.setTimeout(None)
+        if self._life is not None:
+            self._life.cancel()
+            self._life = None
 
     def closing(self, by: str, reason: str) -> None:
         """Remember who ended it, and how; the first word counts."""
@@ -273,7 +305,7 @@ class Conversation:
     def lost(self, reason: Failure) -> None:
         """The connection is gone."""
         self.listening = False
-        self.setTimeout(None)
+        self._stopTimers()
         self._holds = Hold(0)
         protocol, self.protocol = self.protocol, None
         if protocol is None:

@@ -98,6 +98,11 @@ class Listen:
             return self.text
         return hostPort(self.interface or "*", self.port)
 
+    @property
+    def path(self) -> Path | None:
+        """The path of a Unix socket."""
+        return Path(self.arguments["address"]) if "address" in self.arguments else None
+
     def at(self, port: int, path: Path) -> Listen:
         """Give the same with another port, or for a Unix socket with another path."""
         arguments = dict(self.arguments)
@@ -273,6 +278,20 @@ def endpointOf(
         certificate = _certificate(listen.arguments, clients)
         return TLSEndpoint(endpoint, certificate, cast(Any, reactor), limits.handshake_timeout)
     return endpoint
+
+
+def namesOf(listen: Listen) -> list[str]:
+    """Give the host names in the certificate of an `ssl:` listener (RFC 9525, 6); `*.example.com` as it is."""
+    if listen.prefix != "ssl":
+        return []
+    from cryptography import x509
+
+    leaf = x509.load_pem_x509_certificate(Path(listen.arguments["certKey"]).read_bytes())
+    try:
+        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return []
+    return names.get_values_for_type(x509.DNSName)
 
 
 def setOptions(port: IListeningPort, keepalive: float) -> None:

@@ -10,6 +10,8 @@ from twisted.internet.interfaces import IDelayedCall, INegotiated, IPullProducer
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from ..limits import Limits
+
 _log = Logger(namespace="socklab")
 
 _CHUNK = 64 * 1024
@@ -28,20 +30,21 @@ class Output:
         self,
         transport: Any,
         clock: IReactorTime,
-        limit: int,
+        limits: Limits,
         closeTimeout: float,
         onPause: Callable[[], None],
         onResume: Callable[[], None],
-        onOverflow: Callable[[], None],
+        onOverflow: Callable[[str], None],
     ) -> None:
-        """@param limit: how many bytes may wait here for the peer; a write that finds more is the last one.
+        """@param limits: how many bytes may wait here for the peer: `pending`, a write that finds more is the last
+            one; and `pending_soft` for `pending_seconds`.
         @param closeTimeout: seconds from `close` until the connection is aborted.
         @param onPause: the peer reads more slowly than it is written to: stop making it more.
-        @param onOverflow: what was waiting exceeded the limit; the caller aborts.
+        @param onOverflow: what was waiting exceeded a limit, said in words; the caller aborts.
         """
         self._transport = transport
         self._clock = clock
-        self._limit = limit
+        self._limits = limits
         self._closeTimeout = closeTimeout
         self._onPause = onPause
         self._onResume = onResume
@@ -52,6 +55,7 @@ class Output:
         self._inputOver = False
         self._patience: int | None = None
         self._timer: IDelayedCall | None = None
+        self._softTimer: IDelayedCall | None = None
         self._producer: IPushProducer | IPullProducer | None = None
         self._pulls = False
         self.paused = False
@@ -69,14 +73,29 @@ class Output:
         if not self._blocked:
             self._transport.write(data)
             return
-        if bounded and self._size > self._limit:
-            self._waiting.clear()
-            self._size = 0
-            self.closing = True
-            self._onOverflow()
+        if bounded and self._size > self._limits.pending:
+            self._overflow(f"more than {self._limits.pending} bytes were waiting for it")
             return
         self._waiting.append(data)
         self._size += len(data)
+        if self._softTimer is None and self._size > self._limits.pending_soft:
+            self._softTimer = self._clock.callLater(self._limits.pending_seconds, self._tooLong)
+
+    def _overflow(self, why: str) -> None:
+        self._waiting.clear()
+        self._size = 0
+        self.closing = True
+        self._onOverflow(f"it did not read: {why}")
+
+    def _tooLong(self) -> None:
+        self._softTimer = None
+        soft, seconds = self._limits.pending_soft, self._limits.pending_seconds
+        self._overflow(f"more than {soft} bytes were waiting for it for {seconds:g} s")
+
+    def _stopSoftTimer(self) -> None:
+        if self._softTimer is not None:
+            self._softTimer.cancel()
+            self._softTimer = None
 
     def pauseProducing(self) -> None:
         """The transport's buffer is full (`IPushProducer`); Twisted says it again at each write."""
@@ -98,6 +117,8 @@ class Output:
                 size += len(chunk[-1])
             self._size -= size
             self._transport.write(b"".join(chunk))
+        if self._softTimer is not None and self._size <= self._limits.pending_soft:
+            self._stopSoftTimer()
         if self._waiting:
             return
         if self.closing:
@@ -164,6 +185,7 @@ class Output:
     def abort(self) -> None:
         """Close at once."""
         self.closing = True
+        self._stopSoftTimer()
         self._transport.abortConnection()
 
     def lost(self) -> None:
@@ -173,6 +195,7 @@ class Output:
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         self._timer = None
+        self._stopSoftTimer()
         self._stopProducer()
 
     def registerProducer(self, producer: IPushProducer | IPullProducer, streaming: bool) -> None:

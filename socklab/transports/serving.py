@@ -15,6 +15,8 @@ from ..events import Events
 from ..framing import Framing
 from ..limits import Limits
 from ..message import FactoryLike
+from ..policy.gate import Gate
+from ..policy.origin import PagePolicy
 
 _log: Final = Logger(namespace="socklab")
 
@@ -83,7 +85,12 @@ class Serving:
     factory: FactoryLike
     events: Events
     clock: IReactorTime
+    gate: Gate
     limits: Limits = field(default_factory=Limits)
+    refusal: str = "close"
+    """How the refused learn of it: `close`, `tell` or `reset`."""
+    pages: PagePolicy = field(default_factory=PagePolicy)
+    """Which pages may open a WebSocket."""
     encoding: str = "utf-8"
     framing: Callable[[], Framing] | None = None
     """Gives each stream connection its framing; None means raw."""
@@ -95,6 +102,8 @@ class Serving:
     """What was told of datagrams: each would make a log line of its own otherwise."""
     udpPorts: set[int] = field(default_factory=set)
     """The datagram ports of this process: no two of them shall answer each other."""
+    dismissals: set[object] = field(default_factory=set)
+    """Who is being told that it is not let in."""
     proxied: bool = False
     """Whether the peer's address is known only with its first bytes, as behind `haproxy:`."""
     connections: OpenConnections = field(default_factory=OpenConnections)

@@ -11,17 +11,26 @@ from twisted.internet.interfaces import (
     IHandshakeListener,
     INegotiated,
     IProtocolFactory,
+    IProtocolNegotiationFactory,
 )
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
-from zope.interface import implementer
+from zope.interface import alsoProvides, implementer
 
 from ..events import MessageSent
 from ..framing import Framing, FramingError, Raw
 from ..message import Encoded, IMessageTransport, Peer
+from ..policy.gate import Refusal
 from .conversation import Conversation, Hold
 from .output import Output
+from .refusing import tell, turnAway, words
 from .serving import Serving
+
+
+def peerAt(address: IAddress | None, kind: str = "") -> Peer:
+    """Give what an address tells of the other side."""
+    host, port = getattr(address, "host", ""), getattr(address, "port", 0)
+    return Peer(cast(IAddress, address), kind or ("tcp" if hasattr(address, "host") else "unix"), host, port)
 
 
 def peerOf(transport: Any, kind: str = "", encoding: str = "utf-8") -> Peer:
@@ -65,7 +74,7 @@ class StreamConnection(Protocol):
         self._output = Output(
             self.transport,
             serving.clock,
-            serving.limits.pending,
+            serving.limits,
             serving.closeTimeout,
             onPause=lambda: self._conversation.hold(Hold.OUTPUT),
             onResume=lambda: self._conversation.release(Hold.OUTPUT),
@@ -76,6 +85,7 @@ class StreamConnection(Protocol):
         )
         serving.connections.add(self)
         self._begun = False
+        self._entered = not serving.proxied
         if not (serving.proxied or self.peer.kind == "tls"):
             self._begin()
 
@@ -91,8 +101,25 @@ class StreamConnection(Protocol):
 
     def _begin(self) -> None:
         self._begun = True
+        if self._serving.proxied and not self._enter():
+            return
         if not self._conversation.begin():
             self._output.abort()
+
+    def _enter(self) -> bool:
+        """Behind a proxy the client's address is known only now: let it in, or not."""
+        refusal = self._serving.gate.enter(self.peer.host)
+        if refusal is None:
+            self._entered = True
+            return True
+        tell(self._serving, self.peer, refusal)
+        self._conversation.deafen()
+        if self._serving.refusal == "tell":
+            self._output.write(refusalFor(self._serving, refusal))
+            self._output.close(patient=False)
+        else:
+            self._output.abort()
+        return False
 
     def dataReceived(self, data: bytes) -> None:
         """Take what was read."""
@@ -176,6 +203,8 @@ class StreamConnection(Protocol):
             self._explain(reason)
         self._conversation.lost(reason)
         self._serving.connections.discard(self)
+        if self._entered:
+            self._serving.gate.leave(self.peer.host)
 
     def _explain(self, reason: Failure) -> None:
         from .tls import tlsTrouble
@@ -236,9 +265,8 @@ class StreamConnection(Protocol):
         else:
             self.abort()
 
-    def _overflowed(self) -> None:
-        limit = self._serving.limits.pending
-        self._conversation.cut(f"it did not read: more than {limit} bytes were waiting for it")
+    def _overflowed(self, why: str) -> None:
+        self._conversation.cut(why)
         self.abort()
 
     def setTimeout(self, seconds: float | None) -> None:
@@ -270,6 +298,15 @@ class StreamConnection(Protocol):
         return cast(IAddress, self.transport.getHost())
 
 
+def refusalFor(serving: Serving, refusal: Refusal) -> bytes:
+    """Give what a refused peer is told on a stream, in the listener's framing."""
+    line = words(refusal)
+    try:
+        return serving.framing().frame(line) if serving.framing else line + b"\n"
+    except FramingError:
+        return line + b"\n"
+
+
 @implementer(IProtocolFactory)
 class StreamFactory:
     """Gives each connection of a stream listener its adapter.
@@ -279,12 +316,69 @@ class StreamFactory:
 
     noisy = False
 
-    def __init__(self, serving: Serving) -> None:
+    def __init__(self, serving: Serving, tls: bool = False) -> None:
+        """@param tls: whether what is refused is called `tls`."""
         self._serving = serving
+        self._kind = "tls" if tls else ""
 
-    def buildProtocol(self, addr: IAddress | None) -> StreamConnection:
+    def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
         """A connection was accepted."""
-        return StreamConnection(self._serving)
+        serving = self._serving
+        if not serving.proxied:
+            refusal = serving.gate.enter(getattr(addr, "host", ""))
+            if refusal is not None:
+                return turnAway(serving, peerAt(addr, self._kind), refusal, refusalFor(serving, refusal))
+        return StreamConnection(serving)
+
+    def doStart(self) -> None:
+        """The port is open (`IProtocolFactory`)."""
+
+    def doStop(self) -> None:
+        """The port is closed (`IProtocolFactory`)."""
+
+
+@implementer(IProtocolFactory)
+class PlainFactory:
+    """Lets the connections of a plain Twisted Factory in, and counts them; they have no adapter."""
+
+    noisy = False
+
+    def __init__(self, serving: Serving, tls: bool = False) -> None:
+        """@param tls: whether what is refused is called `tls`."""
+        self._serving = serving
+        self._kind = "tls" if tls else ""
+        if IProtocolNegotiationFactory.providedBy(serving.factory):
+            alsoProvides(self, IProtocolNegotiationFactory)
+
+    def acceptableProtocols(self) -> list[bytes]:
+        """Over TLS: what the Factory speaks (`IProtocolNegotiationFactory`), if it says so."""
+        return cast(Any, self._serving.factory).acceptableProtocols()  # type: ignore[no-any-return]
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        """A connection was accepted."""
+        serving = self._serving
+        host = getattr(addr, "host", "")
+        refusal = serving.gate.enter(host)
+        if refusal is not None:
+            # Nobody knows what it speaks, so it is told nothing.
+            return turnAway(serving, peerAt(addr, self._kind), refusal, b"")
+        protocol: Any = None
+        try:
+            protocol = serving.factory.buildProtocol(addr)
+        finally:
+            if protocol is None:
+                serving.gate.leave(host)
+        if protocol is None:
+            return None
+        lost = protocol.connectionLost
+
+        def connectionLost(reason: Failure = connectionDone) -> None:
+            serving.gate.leave(host)
+            lost(reason)
+
+        # On the instance: a wrapper around it would hide what else it provides, half-close for one.
+        protocol.connectionLost = connectionLost
+        return protocol
 
     def doStart(self) -> None:
         """The port is open (`IProtocolFactory`)."""

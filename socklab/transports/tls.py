@@ -18,6 +18,7 @@ from OpenSSL.crypto import X509
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
+    IAddress,
     IDelayedCall,
     IHalfCloseableProtocol,
     IListeningPort,
@@ -240,6 +241,11 @@ class _TLSFactory(TLSMemoryBIOFactory):
         super().__init__(certificate, False, wrapped, clock)
         self.clock = clock
         self.handshakeTimeout = handshakeTimeout
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        """A connection was accepted; None when what is within TLS does not let it in."""
+        wrapped = self.wrappedFactory.buildProtocol(addr)
+        return None if wrapped is None else self.protocol(self, wrapped)
 
 
 @implementer(IStreamServerEndpoint)

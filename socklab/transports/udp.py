@@ -18,8 +18,11 @@ from zope.interface import implementer
 
 from ..events import Dropped, MessageSent
 from ..message import Encoded, IMessageTransport, Peer
+from ..policy.gate import Refusal
+from ..policy.rates import SharedBuckets
 from .conversation import BURST, Conversation
-from .guard import Address, AddressProof, RateGuard, isLoopback, isOwnAddress
+from .guard import Address, AddressProof, isLoopback, isOwnAddress
+from .refusing import tell, words
 from .serving import Serving
 
 MAX_PAYLOAD = 65_507
@@ -56,9 +59,8 @@ class DatagramPeer:
         data = self._withoutEnd(data)
         if self._quiet:
             self._peers.dropped(self.peer, "the protocol wanted none")
-        elif self.conversation.full:
-            queue = self._peers.serving.limits.queue
-            self._peers.dropped(self.peer, f"more than {queue} bytes were waiting for the busy protocol")
+        elif why := self.conversation.full:
+            self._peers.dropped(self.peer, why)
         else:
             self.conversation.received(data, True)
 
@@ -171,7 +173,7 @@ class DatagramPeers(DatagramProtocol):
         self._answering: set[DatagramPeer] = set()
         self._lastHeard: dict[Address, float] = {}
         self._sweep: IDelayedCall | None = None
-        self._rate = RateGuard(serving.limits.udp_rate or RATE)
+        self._rate = SharedBuckets(serving.limits.udp_rate or RATE)
         self._proof = AddressProof(serving.limits.udp_peers)
         self._burst = 0
         self.drops = 0
@@ -190,7 +192,10 @@ class DatagramPeers(DatagramProtocol):
         trusted = isLoopback(addr[0])
         if self._mustNotAnswer(addr, trusted):
             return
-        if not self._keeps:
+        refusal = self.serving.gate.forbids(addr[0])
+        if refusal is not None:
+            self._refuse(addr, refusal, len(datagram))
+        elif not self._keeps:
             self._answer(addr, datagram, trusted)
         elif trusted:
             self._welcome(addr, datagram, heard=True)
@@ -212,9 +217,21 @@ class DatagramPeers(DatagramProtocol):
                 self.serving.connections.add(peer)
             peer.conversation.afterwards(peer.loseConnection)
 
+    def _refuse(self, address: Address, refusal: Refusal, size: int) -> None:
+        """Do not let an address in; what it may be told is no longer than what it sent."""
+        peer = peerAt(address)
+        tell(self.serving, peer, refusal)
+        word = words(refusal)
+        if self.serving.refusal == "tell" and len(word) <= size * self.serving.limits.udp_amplification:
+            self.send(word, peer)
+
     def _welcome(self, address: Address, datagram: bytes, heard: bool) -> None:
         if len(self._peers) >= self.serving.limits.udp_peers:
             self.dropped(peerAt(address), f"there are {self.serving.limits.udp_peers} peers already")
+            return
+        refusal = self.serving.gate.enter(address[0])
+        if refusal is not None:
+            self._refuse(address, refusal, len(datagram))
             return
         peer = DatagramPeer(self, address, proved=True, told=True)
         self._peers[address] = peer
@@ -230,6 +247,7 @@ class DatagramPeers(DatagramProtocol):
         if self._peers.get(address) is peer:
             del self._peers[address]
             self._lastHeard.pop(address, None)
+            self.serving.gate.leave(address[0])
         self._answering.discard(peer)
         peer.conversation.lost(reason)
         self.serving.connections.discard(peer)

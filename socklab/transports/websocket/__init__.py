@@ -11,10 +11,13 @@ from typing import Any
 from autobahn.twisted.websocket import WebSocketServerFactory
 from autobahn.websocket.compress import PerMessageDeflateOffer, PerMessageDeflateOfferAccept
 from twisted.internet.interfaces import IAddress, IProtocolNegotiationFactory
+from twisted.internet.protocol import Protocol
 from zope.interface import implementer
 
+from ..refusing import turnAway
 from ..serving import Serving
-from .connection import Silence, WebSocketConnection
+from ..stream import peerAt
+from .connection import Silence, WebSocketConnection, refusalFor
 
 __all__ = ["WebSocketFactory"]
 
@@ -59,8 +62,13 @@ class WebSocketFactory(WebSocketServerFactory):
             perMessageCompressionAccept=_acceptDeflate if deflate else None,
         )
 
-    def buildProtocol(self, addr: IAddress | None) -> WebSocketConnection:
+    def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
         """A connection was accepted."""
+        serving = self._serving
+        if not serving.proxied:
+            refusal = serving.gate.enter(getattr(addr, "host", ""))
+            if refusal is not None:
+                return turnAway(serving, peerAt(addr, "websocket"), refusal, refusalFor(refusal), waits=True)
         connection = WebSocketConnection(self._serving, self._subprotocols)
         connection.factory = self
         return connection

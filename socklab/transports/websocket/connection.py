@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from autobahn.twisted.websocket import WebSocketServerProtocol
-from autobahn.websocket.types import ConnectionRequest
+from autobahn.websocket.types import ConnectionDeny, ConnectionRequest
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol
 from twisted.internet.protocol import connectionDone
@@ -15,9 +15,17 @@ from zope.interface import implementer
 
 from ... import http
 from ...events import Failed
+from ...policy.gate import Refusal
+from ..refusing import tell
 from ..serving import Serving
 from .frames import GOING_AWAY, PING, POLICY, frame
 from .transport import WebSocketTransport
+
+
+def refusalFor(refusal: Refusal) -> bytes:
+    """Give the answer to a handshake that is refused."""
+    headers = [("Retry-After", "5")] if refusal.status in (429, 503) else []
+    return http.response(refusal.status, f"Refused: {refusal.name}.\n".encode(), headers, True)
 
 
 class Silence:
@@ -51,6 +59,8 @@ class WebSocketConnection(WebSocketServerProtocol):
         self._parsing = False
         self._fin = False
         self._closeCame = False
+        self._refusal: Refusal | None = None
+        self._entered = not serving.proxied
 
     def connectionMade(self) -> None:
         """A client has connected, and has yet to shake hands."""
@@ -139,6 +149,8 @@ class WebSocketConnection(WebSocketServerProtocol):
             self.conversation.closing("peer", "connection lost without a close frame")
         self.conversation.lost(Failure(ConnectionDone()) if self.wasClean else reason)
         self._serving.connections.discard(self.seam)
+        if self._entered:
+            self._serving.gate.leave(self.seam.peer.host)
 
     # The opening handshake
 
@@ -154,14 +166,32 @@ class WebSocketConnection(WebSocketServerProtocol):
         self.output.abort()
 
     def onConnect(self, request: ConnectionRequest) -> str | None:
-        """The request is good: choose the subprotocol (RFC 6455, 4.2.2)."""
+        """The request is good: let it in or not, and choose the subprotocol (RFC 6455, 4.2.2).
+
+        @raise ConnectionDeny: it is not let in.
+        """
+        serving = self._serving
+        self._refusal = serving.pages.forbids(request.path, request.headers)
+        if self._refusal is None and serving.proxied:
+            self.seam.lookAtPeer()
+            self._refusal = serving.gate.enter(self.seam.peer.host)
+            self._entered = self._refusal is None
+        if self._refusal is not None:
+            raise ConnectionDeny(self._refusal.status, self._refusal.reason)
         self._request = request
         return next((each for each in request.protocols if each in self._subprotocols), None)
 
     def failHandshake(
         self, reason: str, code: int = 400, responseHeaders: list[tuple[str, str]] | None = None
     ) -> None:
-        """Answer what is no handshake, and close."""
+        """Answer what is no handshake, or is not let in, and close."""
+        if self._refusal is not None:
+            tell(self._serving, self.conversation.peer, self._refusal)
+            self.conversation.closing("server", f"refused: {self._refusal.name}")
+            self.conversation.deafen()
+            self.output.write(refusalFor(self._refusal))
+            self.dropConnection(abort=False)
+            return
         headers = [*(responseHeaders or ())]
         if "upgrade" not in getattr(self, "http_headers", {"upgrade": ""}):
             code, reason = 426, "a plain HTTP request"

@@ -40,18 +40,22 @@ class WebSocketTransport:
         self.output = Output(
             connection.transport,
             serving.clock,
-            serving.limits.pending,
+            serving.limits,
             serving.closeTimeout,
             onPause=lambda: self.conversation.hold(Hold.OUTPUT),
             onResume=lambda: self.conversation.release(Hold.OUTPUT),
             onOverflow=self._overflowed,
         )
 
+    def lookAtPeer(self) -> None:
+        """By now the client's address is known behind haproxy, and with TLS its certificate."""
+        self.peer = self.conversation.peer = peerOf(self._connection.transport, "websocket")
+
     def opened(self, request: ConnectionRequest, subprotocol: str | None, deflate: Any) -> None:
         """The opening handshake has told more of the peer."""
-        # By now the client's address is known behind haproxy, and with TLS its certificate.
+        self.lookAtPeer()
         self.peer = replace(
-            peerOf(self._connection.transport, "websocket"),
+            self.peer,
             path=request.path,
             origin=request.headers.get("origin"),
             subprotocol=subprotocol,
@@ -108,9 +112,8 @@ class WebSocketTransport:
         self.output.abort()
         self.conversation.deafen()
 
-    def _overflowed(self) -> None:
-        limit = self._serving.limits.pending
-        self.conversation.cut(f"it did not read: more than {limit} bytes were waiting for it")
+    def _overflowed(self, why: str) -> None:
+        self.conversation.cut(why)
         self.abort()
 
     def _failed(self, peerAtFault: bool) -> None:

@@ -1,0 +1,80 @@
+"""So many a second: token buckets."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Final
+
+from twisted.internet.interfaces import IReactorTime
+
+from ..limits import Limits
+
+_SLOTS: Final = 1024
+
+
+class Bucket:
+    """Holds a second's worth, at least one; refills at its rate."""
+
+    __slots__ = ("_at", "_left", "rate")
+
+    def __init__(self, rate: float, now: float) -> None:
+        """@param rate: tokens a second.
+        @param now: of the clock, in seconds.
+        """
+        self.rate = rate
+        self._left = max(1.0, rate)
+        self._at = now
+
+    def take(self, now: float, tokens: float = 1.0) -> float:
+        """Take tokens, even if there are too few; give how long it is until they are made up for, in seconds."""
+        # The clock may be set back.
+        self._left = min(max(1.0, self.rate), self._left + max(0.0, now - self._at) * self.rate) - tokens
+        self._at = now
+        return max(0.0, -self._left / self.rate)
+
+    def allows(self, now: float) -> bool:
+        """Take a token if there is one."""
+        if self.take(now) == 0.0:
+            return True
+        self._left += 1.0
+        return False
+
+
+class SharedBuckets:
+    """A bucket for each of any number of addresses, which share slots: invented ones cost no memory."""
+
+    def __init__(self, rate: float) -> None:
+        """@param rate: tokens a second for each."""
+        self._rate = rate
+        self._slots: dict[int, Bucket] = {}
+
+    def allows(self, address: Hashable, now: float) -> bool:
+        """Take a token of an address if it has one."""
+        # Python's hash of text is keyed at random: nobody can choose whom to share a slot with.
+        slot = hash(address) % _SLOTS
+        bucket = self._slots.get(slot)
+        if bucket is None:
+            bucket = self._slots[slot] = Bucket(self._rate, now)
+        return bucket.allows(now)
+
+
+class Rates:
+    """How fast one peer may send: messages, and bytes."""
+
+    def __init__(self, messages: float | None, size: float | None, now: float) -> None:
+        """@param messages: a second; None is no bound.
+        @param size: bytes a second; None is no bound.
+        """
+        self._messages = Bucket(messages, now) if messages else None
+        self._size = Bucket(size, now) if size else None
+
+    @classmethod
+    def of(cls, limits: Limits, clock: IReactorTime) -> Rates | None:
+        """Give those that limits ask for, if they do."""
+        messages, size = limits.message_rate, limits.byte_rate
+        return cls(messages, size, clock.seconds()) if messages or size else None
+
+    def take(self, size: int, now: float) -> float:
+        """Count a message; give for how long there should be no other, in seconds."""
+        wait = self._messages.take(now) if self._messages is not None else 0.0
+        return max(wait, self._size.take(now, size)) if self._size is not None else wait
