@@ -7,9 +7,9 @@ from typing import Final
 
 from twisted.logger import Logger
 
-from .events import Closed, Cut, Dropped, Event, Failed, MessageReceived, MessageSent, Opened, Refused
-from .message import Peer
-from .text import hexadecimal, quoted
+from ..events import Closed, Cut, Dropped, Event, Failed, MessageReceived, MessageSent, Opened, Refused
+from ..message import Peer
+from ..text import hexadecimal, quoted
 
 _logger: Final = Logger(namespace="socklab")
 
