@@ -49,6 +49,10 @@ class ChatProtocol(MessageProtocol):
             self.transport.pauseProducing()
             self.transport.clock.callLater(0, self.linesReceived, lines, begin + SLICE)
 
+    def serverStopping(self) -> None:
+        """The server is shutting down."""
+        self.tell("* the server is stopping")
+
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Let out."""
         self.exit()

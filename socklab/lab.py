@@ -24,6 +24,8 @@ from .transports.serving import OpenConnections, Serving
 from .transports.stream import PlainFactory, StreamFactory
 from .transports.udp import DatagramPeers
 
+_PATIENCE = 5.0
+"""Seconds of `shutdown_timeout` that may go by until all that peers have sent is read."""
 _MAX_DATAGRAM = 65536
 _RECEIVE_BUFFER = 1024 * 1024
 
@@ -88,9 +90,10 @@ class Lab(MultiService):
 
     def stopService(self) -> Deferred[None]:
         """Close the listeners, tell the peers, send what is owed; after `shutdown_timeout` cut who is left."""
-        listeners = DeferredList([each.closeListeners() for each in self.protocolServices()], consumeErrors=True)
+        closed = DeferredList([each.stopAccepting() for each in self.protocolServices()], consumeErrors=True)
         timer = self._reactor.callLater(self._timeout, self._connections.abort)
-        left = listeners.addCallback(lambda _: self._connections.goAway())
+        patience = min(_PATIENCE, self._timeout / 2)
+        left = closed.addCallback(lambda _: self._connections.goAway(self._reactor, patience))
         if len(self._connections):
             self.waiting(self._timeout)
 
@@ -150,6 +153,10 @@ class ProtocolService(MultiService):
     def listeners(self) -> list[ListenerService]:
         """Give where it is served."""
         return [cast(ListenerService, each) for each in self]
+
+    def stopAccepting(self) -> Deferred[Any]:
+        """Take nobody new; who has come so far has."""
+        return DeferredList([each.stopAccepting() for each in self.listeners()], consumeErrors=True)
 
     def closeListeners(self) -> Deferred[Any]:
         """Accept no more."""
@@ -253,6 +260,17 @@ class ListenerService(Service):
     def transport(self) -> str:
         """As a person calls it: `tcp`, `ws` and so on."""
         return self._listener.listen.transport
+
+    def stopAccepting(self) -> Deferred[None]:
+        """Take those who wait to be accepted, and the datagrams that are here; then nobody."""
+        port: Any = self.port
+        if hasattr(port, "doRead"):
+            port.doRead()
+        if port is None or self._listener.listen.kind != "udp":
+            return self.close()
+        # It is still needed: its peers have to be told.
+        port.stopReading()
+        return succeed(None)
 
     def close(self) -> Deferred[None]:
         """Close the port."""

@@ -50,6 +50,9 @@ class Peer:
     """WebSocket: the headers of the opening handshake, names in lower case."""
     certificate: Certificate | None = None
     """TLS, also below WebSocket: the certificate that the peer has shown, checked against `client_ca`."""
+    connection: int = field(default=0, compare=False)
+    """Its conversation's number in the log, from 1 in each process; 0 for who has none: the refused, and datagrams
+    that are answered one by one."""
 
     def __str__(self) -> str:
         if not self.host:
@@ -177,6 +180,10 @@ class MessageProtocol(BaseProtocol):
     def timeoutConnection(self) -> Awaitable[object] | None:
         """No message has come for as long as the limit `idle`, or `setTimeout`, says: by default, close."""
         self.transport.loseConnection()
+        return None
+
+    def serverStopping(self) -> Awaitable[object] | None:
+        """The server is shutting down, and will close: what is sent now still reaches the peer."""
         return None
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:

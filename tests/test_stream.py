@@ -413,7 +413,7 @@ class TestBackpressure:
         for each in factory.built:
             each.transport.registerProducer(Failing(), True)
         peers[0].reset()
-        gone = server.connections.goAway()
+        gone = server.shutDown()
         for each in peers[1:]:
             each.finish()
         assert gone.called

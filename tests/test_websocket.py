@@ -326,7 +326,7 @@ class TestClosing:
         """On shutdown the code is 1001, and what was sent before comes first."""
         server, peer = echo()
         peer.say("last")
-        server.connections.goAway()
+        server.shutDown()
         assert peer.hear() == ["last"]
         assert peer.closeCode == 1001
 
@@ -334,7 +334,7 @@ class TestClosing:
         """A connection that has not shaken hands is closed too."""
         server = MemoryServer(EchoFactory())
         peer = server.rawWebsocket()
-        gone = server.connections.goAway()
+        gone = server.shutDown()
         server.check()
         assert peer.closed
         assert gone.called

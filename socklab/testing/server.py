@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress
 from twisted.internet.task import Clock
 
@@ -72,6 +73,12 @@ class MemoryServer:
         """Stop the Factory, as its service does in the end."""
         if hasattr(self._factory, "doStop"):
             self._factory.doStop()
+
+    def shutDown(self) -> Deferred[None]:
+        """Have all peers leave, as when the server is told to stop; the Deferred fires when the last one has."""
+        left = self.connections.goAway(self.clock, patience=5)
+        self.check()
+        return left
 
     def tcp(self, host: str = "127.0.0.1", encoding: str | None = None) -> StreamPeer:
         """Give a peer that has connected over TCP."""

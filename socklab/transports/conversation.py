@@ -260,11 +260,22 @@ class Conversation:
             self._pending.forget()
         self._stopListening()
 
-    def leave(self, close: Callable[[], object]) -> None:
-        """The server is shutting down: take nothing new, finish with what was handed over, then close."""
+    def leave(self, end: Callable[[], object]) -> None:
+        """Take nothing new, finish with what was handed over, then end it."""
         self._stopListening()
         self._goOn()
-        self.afterwards(close)
+        self.afterwards(end)
+
+    def goAway(self, close: Callable[[], object]) -> None:
+        """The server is shutting down: the same, but the protocol may say goodbye."""
+        self.closing("server", "shutdown")
+
+        def sayGoodbye() -> None:
+            if self.protocol is not None:
+                self._call(self.protocol.serverStopping)
+            self.afterwards(close)
+
+        self.leave(sayGoodbye)
 
     def _stopListening(self) -> None:
         self.listening = False

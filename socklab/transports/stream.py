@@ -24,7 +24,8 @@ from ..policy.gate import Refusal
 from .conversation import Conversation, Hold
 from .output import Output
 from .refusing import tell, turnAway, words
-from .serving import Serving
+from .serving import Serving, newConnection
+from .unread import unread
 
 
 def peerAt(address: IAddress | None, kind: str = "") -> Peer:
@@ -33,7 +34,7 @@ def peerAt(address: IAddress | None, kind: str = "") -> Peer:
     return Peer(cast(IAddress, address), kind or ("tcp" if hasattr(address, "host") else "unix"), host, port)
 
 
-def peerOf(transport: Any, kind: str = "", encoding: str = "utf-8") -> Peer:
+def peerOf(transport: Any, kind: str = "", encoding: str = "utf-8", connection: int = 0) -> Peer:
     """Give what Twisted's transport tells of the other side; without a kind it is the transport's own."""
     address = transport.getPeer()
     host, port = getattr(address, "host", ""), getattr(address, "port", 0)
@@ -44,7 +45,7 @@ def peerOf(transport: Any, kind: str = "", encoding: str = "utf-8") -> Peer:
     getCertificate = getattr(transport, "getPeerCertificate", None)
     shown = getCertificate() if getCertificate is not None else None
     certificate = shown.to_cryptography() if shown is not None else None
-    return Peer(address, kind, host, port, encoding, certificate=certificate)
+    return Peer(address, kind, host, port, encoding, certificate=certificate, connection=connection)
 
 
 @implementer(IMessageTransport, IHalfCloseableProtocol, IHandshakeListener)
@@ -81,7 +82,7 @@ class StreamConnection(Protocol):
             onOverflow=self._overflowed,
         )
         self._conversation = Conversation(
-            serving, self, self._lookAtPeer(), onError=self._failed, onHold=self._holdOrFeed
+            serving, self, self._lookAtPeer(newConnection()), onError=self._failed, onHold=self._holdOrFeed
         )
         serving.connections.add(self)
         self._begun = False
@@ -89,14 +90,14 @@ class StreamConnection(Protocol):
         if not (serving.proxied or self.peer.kind == "tls"):
             self._begin()
 
-    def _lookAtPeer(self) -> Peer:
-        self.peer = peerOf(self.transport, encoding=self.encoding)
+    def _lookAtPeer(self, connection: int) -> Peer:
+        self.peer = peerOf(self.transport, encoding=self.encoding, connection=connection)
         return self.peer
 
     def handshakeCompleted(self) -> None:
         """TLS is set up: who did not come so far has not been here."""
         if not self._serving.proxied:
-            self._conversation.peer = self._lookAtPeer()
+            self._conversation.peer = self._lookAtPeer(self.peer.connection)
             self._begin()
 
     def _begin(self) -> None:
@@ -125,7 +126,7 @@ class StreamConnection(Protocol):
         """Take what was read."""
         conversation = self._conversation
         if not self._begun:
-            conversation.peer = self._lookAtPeer()
+            conversation.peer = self._lookAtPeer(self.peer.connection)
             self._begin()
         if not conversation.listening:
             self._output.ignored(len(data))
@@ -244,10 +245,21 @@ class StreamConnection(Protocol):
         self._output.close()
         self._conversation.deafen()
 
+    def drained(self) -> bool:
+        """Tell whether all that has come was handed over, and is done."""
+        conversation = self._conversation
+        if not conversation.listening or not self._begun:
+            return True
+        waiting = self._unread or self._messages is not None or (self._fin and not self._ended)
+        return not waiting and not conversation.busy and not unread(self.transport)
+
+    def stuck(self) -> bool:
+        """Tell whether the peer does not read what it is owed."""
+        return self._output.paused
+
     def goAway(self) -> None:
         """The server is shutting down."""
-        self._conversation.closing("server", "shutdown")
-        self._conversation.leave(self.loseConnection)
+        self._conversation.goAway(self.loseConnection)
 
     def abortConnection(self) -> None:
         """Close at once (`IMessageTransport`)."""

@@ -23,7 +23,7 @@ from ..policy.rates import SharedBuckets
 from .conversation import BURST, Conversation
 from .guard import Address, AddressProof, isLoopback, isOwnAddress
 from .refusing import tell, words
-from .serving import Serving
+from .serving import Serving, newConnection
 
 MAX_PAYLOAD = 65_507
 """The longest payload of a datagram over IPv4, in bytes: 65,535 less the headers of IP (20) and UDP (8)."""
@@ -44,7 +44,7 @@ class DatagramPeer:
         self._quiet = False
         self._credit = 0.0
         self._lineEnd = b""
-        self.peer = peerAt(address, peers.serving.encoding)
+        self.peer = peerAt(address, peers.serving.encoding, newConnection() if told else 0)
         self.clock = peers.serving.clock
         self.encoding = peers.serving.encoding
         self.wireFormat: Hashable = ("udp", self.encoding, self._lineEnd)
@@ -111,10 +111,17 @@ class DatagramPeer:
     def _failed(self, peerAtFault: bool) -> None:
         self.abortConnection()
 
+    def drained(self) -> bool:
+        """Tell whether all that has come was handled; the port has read its last datagram before."""
+        return not self.conversation.busy
+
+    def stuck(self) -> bool:
+        """A datagram peer never keeps us waiting."""
+        return False
+
     def goAway(self) -> None:
         """The server is shutting down."""
-        self.conversation.closing("server", "shutdown")
-        self.conversation.leave(self.loseConnection)
+        self.conversation.goAway(self.loseConnection)
 
     abort = abortConnection
 
@@ -356,7 +363,7 @@ class DatagramPeers(DatagramProtocol):
             self.send(code, stranger)
 
 
-def peerAt(address: Address, encoding: str = "utf-8") -> Peer:
+def peerAt(address: Address, encoding: str = "utf-8", connection: int = 0) -> Peer:
     """Give what a source address tells."""
     kind = IPv6Address if ":" in address[0] else IPv4Address
-    return Peer(kind("UDP", *address), "udp", *address, encoding)
+    return Peer(kind("UDP", *address), "udp", *address, encoding, connection=connection)

@@ -14,8 +14,9 @@ from ...events import MessageSent
 from ...message import Encoded, IMessageTransport
 from ..conversation import Conversation, Hold
 from ..output import Output
-from ..serving import Serving
+from ..serving import Serving, newConnection
 from ..stream import peerOf
+from ..unread import unread
 from .frames import BINARY, COMPRESSED, FIN, GOING_AWAY, INTERNAL_ERROR, INVALID_PAYLOAD, NORMAL, TEXT, frame
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class WebSocketTransport:
         self.clock = serving.clock
         self.encoding = "utf-8"
         self.wireFormat: Hashable = "websocket"
-        self.peer = peerOf(connection.transport, "websocket")
+        self.peer = peerOf(connection.transport, "websocket", connection=newConnection())
         self.conversation = Conversation(
             serving, self, self.peer, onError=self._failed, onHold=connection.holdOrParse
         )
@@ -49,7 +50,8 @@ class WebSocketTransport:
 
     def lookAtPeer(self) -> None:
         """By now the client's address is known behind haproxy, and with TLS its certificate."""
-        self.peer = self.conversation.peer = peerOf(self._connection.transport, "websocket")
+        wire = self._connection.transport
+        self.peer = self.conversation.peer = peerOf(wire, "websocket", connection=self.peer.connection)
 
     def opened(self, request: ConnectionRequest, subprotocol: str | None, deflate: Any) -> None:
         """The opening handshake has told more of the peer."""
@@ -97,10 +99,20 @@ class WebSocketTransport:
         self.conversation.deafen()
         self._connection.close(NORMAL)
 
+    def drained(self) -> bool:
+        """Tell whether all that has come was handed over, and is done."""
+        conversation = self.conversation
+        if not conversation.listening or conversation.protocol is None:
+            return True
+        return not conversation.held and not conversation.busy and not unread(self._connection.transport)
+
+    def stuck(self) -> bool:
+        """Tell whether the peer does not read what it is owed."""
+        return self.output.paused
+
     def goAway(self) -> None:
         """Close with code 1001: the server is shutting down."""
-        self.conversation.closing("server", "shutdown")
-        self.conversation.leave(lambda: self._connection.close(GOING_AWAY))
+        self.conversation.goAway(lambda: self._connection.close(GOING_AWAY))
 
     def abortConnection(self) -> None:
         """Close at once (`IMessageTransport`)."""
