@@ -19,7 +19,7 @@ from .message import speaksMessages, startFactory
 from .policy.gate import Gate, House
 from .policy.house import MemoryBudget, descriptors
 from .policy.origin import PagePolicy, isLoopbackName
-from .transports.listen import Listen, advice, endpointOf, isAbsent, namesOf, setOptions, whereOf
+from .transports.listen import Listen, advice, endpointOf, isAbsent, setOptions, whereOf
 from .transports.serving import OpenConnections, Serving
 from .transports.stream import PlainFactory, StreamFactory
 from .transports.udp import DatagramPeers
@@ -194,7 +194,7 @@ def _openerOf(listen: Listen, serving: Serving, config: ServiceConfig, reactor: 
     else:
         kind = StreamFactory if speaksMessages(config.factory) else PlainFactory
         factory = kind(serving, tls=listen.transport == "tls")
-    return lambda: endpointOf(listen, reactor, config.limits, config.clients).listen(factory)
+    return lambda: endpointOf(listen, reactor, config.limits).listen(factory)
 
 
 def _pagesOf(listen: Listen, config: ServiceConfig) -> PagePolicy:
@@ -203,7 +203,7 @@ def _pagesOf(listen: Listen, config: ServiceConfig) -> PagePolicy:
         table.origins,
         table.hosts,
         table.paths,
-        namesOf(listen),
+        listen.certificate.names if listen.certificate else [],
         loopback=isLoopbackName(listen.interface.partition("%")[0]),
         behindProxy=listen.path is not None,
     )

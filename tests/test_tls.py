@@ -159,7 +159,7 @@ def test_bad_authorities(tls: str, line: str, certificate: Path, tmp_path: Path)
 def test_authorities_for_nobody(certificate: Path, tmp_path: Path) -> None:
     """An authority without a listener that asks for certificates is a mistake: it would protect nothing."""
     shutil.copy(certificate / "ca.pem", tmp_path)
-    why = "no listener of this service asks for it: it needs one on ssl:"
+    why = "no listener of this service asks for it: it needs one on ssl: or tls:"
     text = one(more="[service.tls]\nclient_ca = 'ca.pem'")
     assert complaints(tmp_path, text) == [f"{ECHO}tls.client_ca: {why}"]
 

@@ -56,8 +56,6 @@ class Service:
     access: Access
     limits: Limits
     websocket: WebSocketTable
-    clients: ClientCertificates | None
-    """Whose certificates the `ssl:` listeners ask for."""
 
 
 @dataclass(frozen=True)
@@ -68,12 +66,14 @@ class Config:
     services: tuple[Service, ...]
 
 
-def loadConfig(path: Path) -> Config:
+def loadConfig(path: Path, again: bool = False) -> Config:
     """Read a config file and check it; nothing is opened.
 
+    @param again: whether this process serves it already: a certificate that it may not read any more is told in
+        the listener, and is no mistake.
     @raise ConfigError: with every mistake in it.
     """
-    return _check(readConfig(path), path)
+    return _check(readConfig(path), path, again)
 
 
 def readConfig(path: Path) -> dict[str, Any]:
@@ -102,7 +102,7 @@ def loadLab() -> Config:
         return loadConfig(path)
 
 
-def _check(raw: dict[str, Any], path: Path) -> Config:
+def _check(raw: dict[str, Any], path: Path, again: bool) -> Config:
     found: list[Mistake] = []
     table: FileTable | None = None
     try:
@@ -112,7 +112,7 @@ def _check(raw: dict[str, Any], path: Path) -> Config:
     # What the tables alone cannot tell is checked even where they are wrong, so that all is told at once.
     services = raw.get("service")
     drafts = [
-        _Draft(index, service, path)
+        _Draft(index, service, path, again)
         for index, service in enumerate(services if isinstance(services, list) else [])
         if isinstance(service, dict)
     ]
@@ -157,7 +157,7 @@ _KINDS: Final = {"stream": "streams (tcp:, ssl:, unix:)", "udp": "udp:", "websoc
 class _Draft:
     """A service as it stands in the file, with what is wrong beyond the shape of its tables."""
 
-    def __init__(self, index: int, raw: dict[str, Any], path: Path) -> None:
+    def __init__(self, index: int, raw: dict[str, Any], path: Path, again: bool) -> None:
         folder = path.resolve().parent
         self.index = index
         self.raw = raw
@@ -168,9 +168,14 @@ class _Draft:
         self._isDatagram = False
         self._loadFactory(path, folder)
         entries = raw.get("listen")
+        clients = self._loadAuthorities(folder)
         for number, entry in enumerate(entries if isinstance(entries, list) else []):
-            self.listens.append(self._parse(number, entry, folder))
-        self._clients = self._loadAuthorities(folder)
+            self.listens.append(self._parse(number, entry, folder, clients, again))
+        if clients is not None and not any(
+            each is None or each.transport in ("tls", "wss") for each in self.listens
+        ):
+            why = "no listener of this service asks for it: it needs one on ssl: or tls:"
+            self._wrong("tls", "client_ca", what=why)
         self._access = self._parseAccess()
 
     @property
@@ -227,14 +232,11 @@ class _Draft:
         table = self.raw.get("tls")
         if not isinstance(table, dict) or not isinstance(path := table.get("client_ca"), str):
             return None
-        if not any(each is None or each.prefix == "ssl" for each in self.listens):
-            self._wrong("tls", "client_ca", what="no listener of this service asks for it: it needs one on ssl:")
-            return None
         # Imported late: it brings OpenSSL along.
         from ..transports.tls import ClientCertificates
 
         try:
-            return ClientCertificates(folder / path, table.get("client_certificate") != "optional")
+            return ClientCertificates.read(folder / path, table.get("client_certificate") != "optional")
         except OSError as error:
             self._wrong("tls", "client_ca", what=unreadable(error))
         except ValueError as error:
@@ -247,7 +249,9 @@ class _Draft:
         elif getattr(self.factory, "fixedFraming", False):
             self._wrong(*loc, what="the protocol says itself where its messages end")
 
-    def _parse(self, number: int, entry: object, folder: Path) -> Listen | None:
+    def _parse(
+        self, number: int, entry: object, folder: Path, clients: ClientCertificates | None, again: bool
+    ) -> Listen | None:
         text = entry.get("endpoint") if isinstance(entry, dict) else entry
         loc: tuple[int | str, ...] = ("listen", number)
         if isinstance(entry, dict):
@@ -257,7 +261,7 @@ class _Draft:
         if not isinstance(text, str):
             return None
         try:
-            listen = parseListen(text, folder)
+            listen = parseListen(text, folder, clients, again)
         except ValueError as error:
             self._wrong(*loc, what=f'"{text}": {error}')
             return None
@@ -302,7 +306,6 @@ class _Draft:
             self._access,
             table.limits,
             table.websocket,
-            self._clients,
         )
 
     def _listener(self, listen: Listen, own: ListenTable, table: ServiceTable) -> Listener:

@@ -9,5 +9,6 @@ from __future__ import annotations
 
 from .certificates import ClientCertificates, ServerCertificate
 from .connection import TLSEndpoint, tlsTrouble
+from .pems import readFiles, readFolder
 
-__all__ = ["ClientCertificates", "ServerCertificate", "TLSEndpoint", "tlsTrouble"]
+__all__ = ["ClientCertificates", "ServerCertificate", "TLSEndpoint", "readFiles", "readFolder", "tlsTrouble"]
