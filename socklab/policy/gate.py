@@ -9,7 +9,7 @@ from typing import Final
 
 from ..limits import Limits
 from .access import Access, normal
-from .rates import Bucket, SharedBuckets
+from .rates import AddressBuckets, Bucket
 
 _NETWORK: Final = 64
 """Bits of an IPv6 address that name its owner (RFC 6177): who has one /64 has all addresses in it."""
@@ -30,7 +30,7 @@ class Refusal:
 class House:
     """What all services of a process share: its descriptors, and its memory."""
 
-    def __init__(self, maxConnections: int, memory: Callable[[], Refusal | None] = lambda: None) -> None:
+    def __init__(self, maxConnections: int = 0, memory: Callable[[], Refusal | None] = lambda: None) -> None:
         """@param maxConnections: in total; 0 is no bound.
         @param memory: says why there is no room for one more, if there is none.
         """
@@ -56,8 +56,7 @@ class Gate:
         self._limits = limits
         rate, perAddress = limits.accept_rate, limits.accept_rate_per_address
         self._rate = Bucket(rate, self._clock()) if rate else None
-        self._rates = SharedBuckets(perAddress) if perAddress else None
-        self._counts = limits.per_address is not None
+        self._rates = AddressBuckets(perAddress) if perAddress else None
 
     def forbids(self, host: str) -> Refusal | None:
         """Say why an address may not speak here at all, if it may not."""
@@ -69,7 +68,7 @@ class Gate:
 
         @param host: its IP address; empty for a Unix peer.
         """
-        refusal = self.forbids(host) or self._full(host) or self._tooFast(host) or self._house.memory()
+        refusal = self.forbids(host) or self._full(host) or self._house.memory() or self._tooFast(host)
         if refusal is None:
             self.connections += 1
             self._house.connections += 1
@@ -103,7 +102,10 @@ class Gate:
         return None
 
     def _tooFast(self, host: str) -> Refusal | None:
+        if self._rates is None and self._rate is None:
+            return None
         now = self._clock()
+        # One address that hammers must not use up the tokens of all.
         if self._rates is not None and host and not self._rates.allows(owner(host), now):
             rate = self._limits.accept_rate_per_address
             return Refusal("accept_rate_per_address", f"more than {rate:g} a second of {owner(host)}", 429)

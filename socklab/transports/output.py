@@ -6,11 +6,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.interfaces import IDelayedCall, INegotiated, IPullProducer, IPushProducer, IReactorTime
+from twisted.internet.interfaces import IDelayedCall, INegotiated, IPullProducer, IPushProducer
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from ..limits import Limits
+from .serving import Serving
 
 _log = Logger(namespace="socklab")
 
@@ -29,23 +29,20 @@ class Output:
     def __init__(
         self,
         transport: Any,
-        clock: IReactorTime,
-        limits: Limits,
-        closeTimeout: float,
+        serving: Serving,
         onPause: Callable[[], None],
         onResume: Callable[[], None],
         onOverflow: Callable[[str], None],
     ) -> None:
-        """@param limits: how many bytes may wait here for the peer: `pending`, a write that finds more is the last
-            one; and `pending_soft` for `pending_seconds`.
-        @param closeTimeout: seconds from `close` until the connection is aborted.
+        """@param serving: has the clock; the limits, which say how many bytes may wait here for the peer
+            (`pending`: a write that finds more is the last one; `pending_soft`, for `pending_seconds`); and
+            `closeTimeout`, the seconds from `close` until the connection is aborted.
         @param onPause: the peer reads more slowly than it is written to: stop making it more.
         @param onOverflow: what was waiting exceeded a limit, said in words; the caller aborts.
         """
         self._transport = transport
-        self._clock = clock
-        self._limits = limits
-        self._closeTimeout = closeTimeout
+        self._serving = serving
+        self._clock = serving.clock
         self._onPause = onPause
         self._onResume = onResume
         self._onOverflow = onOverflow
@@ -73,13 +70,13 @@ class Output:
         if not self._blocked:
             self._transport.write(data)
             return
-        if bounded and self._size > self._limits.pending:
-            self._overflow(f"more than {self._limits.pending} bytes were waiting for it")
+        if bounded and self._size > self._serving.limits.pending:
+            self._overflow(f"more than {self._serving.limits.pending} bytes were waiting for it")
             return
         self._waiting.append(data)
         self._size += len(data)
-        if self._softTimer is None and self._size > self._limits.pending_soft:
-            self._softTimer = self._clock.callLater(self._limits.pending_seconds, self._tooLong)
+        if self._softTimer is None and self._size > self._serving.limits.pending_soft:
+            self._softTimer = self._clock.callLater(self._serving.limits.pending_seconds, self._tooLong)
 
     def _overflow(self, why: str) -> None:
         self._waiting.clear()
@@ -89,7 +86,8 @@ class Output:
 
     def _tooLong(self) -> None:
         self._softTimer = None
-        soft, seconds = self._limits.pending_soft, self._limits.pending_seconds
+        limits = self._serving.limits
+        soft, seconds = limits.pending_soft, limits.pending_seconds
         self._overflow(f"more than {soft} bytes were waiting for it for {seconds:g} s")
 
     def _stopSoftTimer(self) -> None:
@@ -117,7 +115,7 @@ class Output:
                 size += len(chunk[-1])
             self._size -= size
             self._transport.write(b"".join(chunk))
-        if self._softTimer is not None and self._size <= self._limits.pending_soft:
+        if self._softTimer is not None and self._size <= self._serving.limits.pending_soft:
             self._stopSoftTimer()
         if self._waiting:
             return
@@ -163,7 +161,7 @@ class Output:
         if not patient:
             self._patience = _PATIENCE
         self._stopProducer()
-        self._timer = self._clock.callLater(self._closeTimeout, self.abort)
+        self._timer = self._clock.callLater(self._serving.closeTimeout, self.abort)
         if not self._waiting:
             self._finish()
 

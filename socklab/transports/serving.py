@@ -47,7 +47,9 @@ class Leaver(TypingProtocol):
 class OpenConnections:
     """The connections of a service that are open."""
 
-    def __init__(self) -> None:
+    def __init__(self, all_: OpenConnections | None = None) -> None:
+        """@param all_: those of the whole process."""
+        self._all = all_
         self._open: set[Leaver] = set()
         self._waiting: list[Deferred[None]] = []
 
@@ -57,10 +59,14 @@ class OpenConnections:
     def add(self, connection: Leaver) -> None:
         """A connection was made."""
         self._open.add(connection)
+        if self._all is not None:
+            self._all.add(connection)
 
     def discard(self, connection: Leaver) -> None:
         """A connection is gone."""
         self._open.discard(connection)
+        if self._all is not None:
+            self._all.discard(connection)
         if not self._open:
             waiting, self._waiting = self._waiting, []
             for each in waiting:
@@ -128,9 +134,9 @@ def guarded(leave: Callable[[], None]) -> None:
         _log.failure("a connection could not be closed")
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Serving:
-    """What the connections of one listener share."""
+    """What the connections of one listener share; a reload may change its limits."""
 
     service: str
     factory: FactoryLike

@@ -11,11 +11,10 @@ from twisted.internet.interfaces import (
     IHandshakeListener,
     INegotiated,
     IProtocolFactory,
-    IProtocolNegotiationFactory,
 )
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
-from zope.interface import alsoProvides, implementer
+from zope.interface import implementer
 
 from ..events import MessageSent
 from ..framing import Framing, FramingError, Raw
@@ -74,9 +73,7 @@ class StreamConnection(Protocol):
         serving = self._serving
         self._output = Output(
             self.transport,
-            serving.clock,
-            serving.limits,
-            serving.closeTimeout,
+            serving,
             onPause=lambda: self._conversation.hold(Hold.OUTPUT),
             onResume=lambda: self._conversation.release(Hold.OUTPUT),
             onOverflow=self._overflowed,
@@ -330,67 +327,22 @@ class StreamFactory:
 
     def __init__(self, serving: Serving, tls: bool = False) -> None:
         """@param tls: whether what is refused is called `tls`."""
-        self._serving = serving
+        self.serving = serving
         self._kind = "tls" if tls else ""
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
         """A connection was accepted."""
-        serving = self._serving
+        serving = self.serving
         if not serving.proxied:
             refusal = serving.gate.enter(getattr(addr, "host", ""))
             if refusal is not None:
                 return turnAway(serving, peerAt(addr, self._kind), refusal, refusalFor(serving, refusal))
-        return StreamConnection(serving)
-
-    def doStart(self) -> None:
-        """The port is open (`IProtocolFactory`)."""
-
-    def doStop(self) -> None:
-        """The port is closed (`IProtocolFactory`)."""
-
-
-@implementer(IProtocolFactory)
-class PlainFactory:
-    """Lets the connections of a plain Twisted Factory in, and counts them; they have no adapter."""
-
-    noisy = False
-
-    def __init__(self, serving: Serving, tls: bool = False) -> None:
-        """@param tls: whether what is refused is called `tls`."""
-        self._serving = serving
-        self._kind = "tls" if tls else ""
-        if IProtocolNegotiationFactory.providedBy(serving.factory):
-            alsoProvides(self, IProtocolNegotiationFactory)
-
-    def acceptableProtocols(self) -> list[bytes]:
-        """Over TLS: what the Factory speaks (`IProtocolNegotiationFactory`), if it says so."""
-        return cast(Any, self._serving.factory).acceptableProtocols()  # type: ignore[no-any-return]
-
-    def buildProtocol(self, addr: IAddress | None) -> Any:
-        """A connection was accepted."""
-        serving = self._serving
-        host = getattr(addr, "host", "")
-        refusal = serving.gate.enter(host)
-        if refusal is not None:
-            # Nobody knows what it speaks, so it is told nothing.
-            return turnAway(serving, peerAt(addr, self._kind), refusal, b"")
-        protocol: Any = None
         try:
-            protocol = serving.factory.buildProtocol(addr)
-        finally:
-            if protocol is None:
-                serving.gate.leave(host)
-        if protocol is None:
-            return None
-        lost = protocol.connectionLost
-
-        def connectionLost(reason: Failure = connectionDone) -> None:
-            serving.gate.leave(host)
-            lost(reason)
-
-        # On the instance: a wrapper around it would hide what else it provides, half-close for one.
-        protocol.connectionLost = connectionLost
-        return protocol
+            return StreamConnection(serving)
+        except BaseException:
+            if not serving.proxied:
+                serving.gate.leave(getattr(addr, "host", ""))
+            raise
 
     def doStart(self) -> None:
         """The port is open (`IProtocolFactory`)."""

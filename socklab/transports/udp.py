@@ -287,6 +287,12 @@ class DatagramPeers(DatagramProtocol):
         """Give the address of this port, also after it is closed."""
         return self._host
 
+    def handOver(self) -> None:
+        """Another has the port now: nobody here is heard any more, but they may still be answered."""
+        if self._sweep is not None and self._sweep.active():
+            self._sweep.cancel()
+        self._sweep = None
+
     def startProtocol(self) -> None:
         """The port is open."""
         self._host: IAddress = self.transport.getHost()
@@ -296,9 +302,7 @@ class DatagramPeers(DatagramProtocol):
     def stopProtocol(self) -> None:
         """The port is closed."""
         self.serving.udpPorts.discard(self._port)
-        if self._sweep is not None and self._sweep.active():
-            self._sweep.cancel()
-        self._sweep = None
+        self.handOver()
 
     def _letOthers(self) -> None:
         """End this turn of the reactor.

@@ -47,9 +47,16 @@ class WebSocketFactory(WebSocketServerFactory):
     def __init__(self, serving: Serving, deflate: bool = False) -> None:
         """@param deflate: whether to accept permessage-deflate."""
         super().__init__(server=None, reactor=serving.clock)
-        self._serving = serving
+        self.serving = serving
         self._subprotocols = tuple(getattr(serving.factory, "subprotocols", ()))
-        limit = serving.limits.message
+        self.configure(deflate)
+
+    def configure(self, deflate: bool) -> None:
+        """Take the limits, for whoever comes from now on.
+
+        @param deflate: whether to accept permessage-deflate.
+        """
+        limit = self.serving.limits.message
         self.setProtocolOptions(
             webStatus=False,
             # Autobahn stops parsing at once after a violation; our _fail_connection still tells the peer.
@@ -64,12 +71,12 @@ class WebSocketFactory(WebSocketServerFactory):
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
         """A connection was accepted."""
-        serving = self._serving
+        serving = self.serving
         if not serving.proxied:
             refusal = serving.gate.enter(getattr(addr, "host", ""))
             if refusal is not None:
                 return turnAway(serving, peerAt(addr, "websocket"), refusal, refusalFor(refusal), waits=True)
-        connection = WebSocketConnection(self._serving, self._subprotocols)
+        connection = WebSocketConnection(self.serving, self._subprotocols)
         connection.factory = self
         return connection
 

@@ -189,8 +189,12 @@ class WebSocketConnection(WebSocketServerProtocol):
             tell(self._serving, self.conversation.peer, self._refusal)
             self.conversation.closing("server", f"refused: {self._refusal.name}")
             self.conversation.deafen()
-            self.output.write(refusalFor(self._refusal))
-            self.dropConnection(abort=False)
+            # Even with `close`: whoever wrote the page sees the status in the browser's console.
+            if self._serving.refusal == "reset":
+                self.output.abort()
+            else:
+                self.output.write(refusalFor(self._refusal))
+                self.dropConnection(abort=False)
             return
         headers = [*(responseHeaders or ())]
         if "upgrade" not in getattr(self, "http_headers", {"upgrade": ""}):

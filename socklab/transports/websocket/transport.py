@@ -40,9 +40,7 @@ class WebSocketTransport:
         )
         self.output = Output(
             connection.transport,
-            serving.clock,
-            serving.limits,
-            serving.closeTimeout,
+            serving,
             onPause=lambda: self.conversation.hold(Hold.OUTPUT),
             onResume=lambda: self.conversation.release(Hold.OUTPUT),
             onOverflow=self._overflowed,
