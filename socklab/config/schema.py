@@ -51,6 +51,8 @@ class ServerTable(Table):
     """Seconds for connections to take what is owed to them when the server stops, or closes one."""
     trace: Literal["off", "text", "hex"] = "off"
     """Whether every message, in both directions, goes to the log."""
+    log_format: Literal["text", "json"] = "text"
+    """Whether the log is lines for a person, or a JSON object a line."""
     max_connections: Annotated[int | None, Field(ge=1)] = None
     """Of all services together; by default as many as the process may have files open, less 128."""
     memory_budget: Size | None = None

@@ -13,22 +13,24 @@ _SLOTS: Final = 1024
 
 
 class Bucket:
-    """Holds a second's worth, at least one; refills at its rate."""
+    """Holds so many tokens; refills at its rate."""
 
-    __slots__ = ("_at", "_left", "rate")
+    __slots__ = ("_at", "_burst", "_left", "rate")
 
-    def __init__(self, rate: float, now: float) -> None:
+    def __init__(self, rate: float, now: float, burst: float | None = None) -> None:
         """@param rate: tokens a second.
         @param now: of the clock, in seconds.
+        @param burst: how many it holds; by default a second's worth, at least one.
         """
         self.rate = rate
-        self._left = max(1.0, rate)
+        self._burst = max(1.0, rate) if burst is None else burst
+        self._left = self._burst
         self._at = now
 
     def take(self, now: float, tokens: float = 1.0) -> float:
         """Take tokens, even if there are too few; give how long it is until they are made up for, in seconds."""
         # The clock may be set back.
-        self._left = min(max(1.0, self.rate), self._left + max(0.0, now - self._at) * self.rate) - tokens
+        self._left = min(self._burst, self._left + max(0.0, now - self._at) * self.rate) - tokens
         self._at = now
         return max(0.0, -self._left / self.rate)
 

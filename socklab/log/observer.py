@@ -1,0 +1,49 @@
+"""Where twistd writes its log, in a form of ours."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, TextIO
+
+from twisted.logger import FileLogObserver
+from twisted.python.logfile import LogFile
+
+from .form import asJson, asText
+
+
+def logObserver(options: Mapping[str, Any], form: Literal["text", "json"]) -> FileLogObserver:
+    """Open the log where twistd itself would.
+
+    That is `--logfile`, which SIGUSR1 rotates, or standard output; a daemon that is told nothing has `twistd.log`.
+
+    @param options: twistd's own.
+    """
+    return FileLogObserver(_open(options), asJson if form == "json" else asText)
+
+
+def _open(options: Mapping[str, Any]) -> Any:
+    name, foreground = options["logfile"], options["nodaemon"]
+    if name == "-" and not foreground:
+        sys.exit("Daemons cannot log to stdout, exiting!")
+    if name == "-" or (foreground and not name):
+        return _tolerant(sys.stdout)
+    file = LogFile.fromFullPath(name or "twistd.log")
+    if not signal.getsignal(signal.SIGUSR1):
+        signal.signal(signal.SIGUSR1, lambda number, frame: _later(file.rotate))
+    return file
+
+
+def _tolerant(stream: TextIO) -> TextIO:
+    """Have a terminal that lacks a character show its number, where the line would be lost."""
+    reconfigure = getattr(stream, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="backslashreplace")
+    return stream
+
+
+def _later(call: Callable[[], object]) -> None:
+    from twisted.internet import reactor
+
+    reactor.callFromThread(call)  # type: ignore[attr-defined]
