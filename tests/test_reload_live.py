@@ -133,6 +133,7 @@ def test_services_come_and_go(tmp_path: Path) -> None:
     more = '[[service]]\nname = "more"\nprotocol = "echo"\nlisten = [\'tcp:0:interface=127.0.0.1\']\n'
     with Server(path, folder=tmp_path) as server:
         reload(server, path, text("hi", services=more), "reload: + more: tcp")
+        server.waitFor("] more: tcp ")
         [line] = [each for each in server.log.splitlines() if "] more: tcp " in each]
         with wire.tcp(int(line.rpartition(":")[2])) as client:
             client.sendall(b"x")
