@@ -144,7 +144,9 @@ class ListenerService(Service):
     def _opened(self, port: IListeningPort) -> None:
         self.port = port
         setOptions(port, self._config.limits.keepalive)
-        say(f"{self._config.name}: {self.listener.listen.transport} {whereOf(port.getHost())}")
+        service, where = self._config.name, whereOf(port.getHost())
+        line = f"{service}: {self.transport} {where}"
+        say(line, "listening", service=service, transport=self.transport, where=where)
 
     @property
     def transport(self) -> str:

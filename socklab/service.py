@@ -21,7 +21,8 @@ from twisted.python import usage
 from .config import Config, ConfigError, loadConfig, loadLab
 from .config.anywhere import anywhere
 from .events import Events
-from .lab import Lab, StartError, startLine
+from .lab import Lab
+from .listeners import StartError, startLine
 from .log import Recorder, logObserver, say
 from .reload import reload
 from .systemd import Notifier
