@@ -77,7 +77,7 @@ class TestHandshake:
             (REQUEST.replace(b"GET ", b"PUT "), 405),
             (REQUEST.replace(b"dGhlIHNhbXBsZSBub25jZQ==", b"short"), 400),
             (REQUEST.replace(b"Host: localhost:8000\r\n", b""), 400),
-            (b"\x16\x03\x01\x02\x00\r\n\r\n", 426),
+            (b"\x16\x03\x01\x02\x00\r\n\r\n", 400),
             (b"GET / HTTP/1.1\r\nX: " + b"y" * 70000, 431),
         ],
     )

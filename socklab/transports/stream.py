@@ -22,6 +22,7 @@ from ..message import Encoded, IMessageTransport, Peer
 from ..policy.gate import Refusal
 from .conversation import Conversation, Hold
 from .output import Output
+from .recognise import onFramed
 from .refusing import tell, turnAway, words
 from .serving import Serving, newConnection
 from .unread import unread
@@ -55,6 +56,7 @@ class StreamConnection(Protocol):
     """
 
     transport: Any  # Twisted's ITransport has not all that its transports have.
+    _heard = False
 
     def __init__(self, serving: Serving) -> None:
         self._serving = serving
@@ -122,9 +124,8 @@ class StreamConnection(Protocol):
     def dataReceived(self, data: bytes) -> None:
         """Take what was read."""
         conversation = self._conversation
-        if not self._begun:
-            conversation.peer = self._lookAtPeer(self.peer.connection)
-            self._begin()
+        if not self._heard:
+            self._hearFirst(data)
         if not conversation.listening:
             self._output.ignored(len(data))
         elif self._framing is None and not conversation.held and not self._unread:
@@ -132,6 +133,19 @@ class StreamConnection(Protocol):
         else:
             self._unread.append(data)
             self._feed()
+
+    def _hearFirst(self, data: bytes) -> None:
+        self._heard = True
+        serving, conversation = self._serving, self._conversation
+        if not self._begun:
+            conversation.peer = self._lookAtPeer(self.peer.connection)
+            self._begin()
+        if conversation.listening and not getattr(serving.factory, "takesAnything", False):
+            foreign = onFramed(serving.service, self._framing, self.peer.kind == "tls", data)
+            if foreign is not None:
+                conversation.cut(foreign.why)
+                self._output.write(foreign.answer)
+                self._output.close(patient=False)
 
     def readConnectionLost(self) -> None:
         """The peer has sent FIN (or TLS close_notify)."""

@@ -8,7 +8,7 @@ from typing import Any
 from autobahn.twisted.websocket import WebSocketServerProtocol
 from autobahn.websocket.types import ConnectionDeny, ConnectionRequest
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol
+from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol, INegotiated
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -16,6 +16,7 @@ from zope.interface import implementer
 from ... import http
 from ...events import Failed
 from ...policy.gate import Refusal
+from ..recognise import LOOKED_AT, onWebSocket
 from ..refusing import tell
 from ..serving import Serving
 from .frames import GOING_AWAY, PING, POLICY, frame
@@ -80,7 +81,7 @@ class WebSocketConnection(WebSocketServerProtocol):
             self.output.ignored(len(data))
             return
         self._alive = True
-        if self.state == self.STATE_CONNECTING and self._handshakeTooLong(data):
+        if self.state == self.STATE_CONNECTING and (self._isForeign(data) or self._handshakeTooLong(data)):
             return
         self._guarded(self._dataReceived, data)
 
@@ -153,6 +154,18 @@ class WebSocketConnection(WebSocketServerProtocol):
             self._serving.gate.leave(self.seam.peer.host)
 
     # The opening handshake
+
+    def _isForeign(self, data: bytes) -> bool:
+        if len(self.data) >= LOOKED_AT:
+            return False
+        secure = INegotiated.providedBy(self.transport)
+        foreign = onWebSocket(self._serving.service, secure, self.data + data[:LOOKED_AT])
+        if foreign is None:
+            return False
+        self.conversation.cut(foreign.why)
+        self.output.write(foreign.answer)
+        self.dropConnection(abort=False)
+        return True
 
     def _handshakeTooLong(self, data: bytes) -> bool:
         limit = self._serving.limits.handshake_bytes
