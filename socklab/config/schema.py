@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from ..limits import Limits
-from ..policy.origin import parseOrigin
+from ..policy.origin import asciiHost, parseOrigin
 from ..units import Expected, PositiveSeconds, Size
 
 FramingName = Literal["raw", "lines", "netstring", "int8", "int16", "int32"]
@@ -74,6 +74,9 @@ def _checkPath(text: str) -> str:
 Origin = Annotated[
     str, AfterValidator(_checkOrigin), Expected('an origin, such as "https://example.com", "null" or "*"')
 ]
+HostName = Annotated[
+    str, AfterValidator(asciiHost), Expected('a host name without a port, such as "chat.example.com", or "*"')
+]
 UrlPath = Annotated[str, AfterValidator(_checkPath), Expected('a path, such as "/chat"')]
 
 
@@ -84,7 +87,7 @@ class WebSocketTable(Table):
     """Whether to compress, with clients that offer permessage-deflate."""
     origins: Annotated[tuple[Origin, ...], Field(strict=False), Expected("a list of origins")] = ()
     """Pages that are welcome beside those of the same host."""
-    hosts: Annotated[tuple[str, ...], Field(strict=False), Expected("a list of host names")] = ()
+    hosts: Annotated[tuple[HostName, ...], Field(strict=False), Expected("a list of host names")] = ()
     """Names by which clients may ask for this server."""
     paths: Annotated[tuple[UrlPath, ...], Field(strict=False), Expected("a list of paths")] = ()
     """That may be asked for; none is any."""

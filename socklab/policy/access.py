@@ -61,7 +61,7 @@ class Access:
         self._open = len(rules) == 1 and rules[0].allows
 
     def decide(self, host: str) -> Rule:
-        """Give the rule that decides for an IP address; an empty one is a Unix peer's."""
+        """Give the first rule that matches an IP address; an empty one is a Unix peer's."""
         if self._open:
             return self.rules[0]
         address = normal(host)
@@ -83,10 +83,12 @@ def normal(host: str) -> Address | None:
 
 
 def _parse(index: int, text: str) -> Rule:
-    verb, _, what = text.strip().partition(" ")
+    verb, what = (*text.split(maxsplit=1), "", "")[:2]
     what = what.strip()
     if verb not in ("allow", "deny") or not what:
         raise RuleError(index, f'expected `allow` or `deny`, and an address, a network or `all`, got "{text}"')
+    if "%" in what:
+        raise RuleError(index, f'"{what}" has a zone, which rules do not see: leave out {what[what.index("%") :]}')
     if what == "all":
         return Rule(text, verb == "allow", None)
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import resource
 from collections.abc import Callable
-from pathlib import Path
+from contextlib import suppress
 from typing import Final
 
 from .gate import Refusal
@@ -16,28 +16,39 @@ _RESERVED: Final = 128
 
 def descriptors() -> int:
     """Raise the soft limit of open files to the hard one; give how many connections that leaves room for."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
+    limit, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # macOS has a hard limit without bound, and refuses to take it as the soft one.
+    with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return 0 if hard == resource.RLIM_INFINITY else max(1, hard - _RESERVED)
+        limit = hard
+    return 0 if limit == resource.RLIM_INFINITY else max(1, limit - _RESERVED)
 
 
-def memoryUsed() -> int:
-    """Give the resident memory of the process, in bytes."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGESIZE")
+class MemoryUsed:
+    """Gives the resident memory of the process, in bytes (proc(5), /proc/pid/statm)."""
+
+    def __init__(self) -> None:
+        self._statm: int | None = None
+
+    def __call__(self) -> int:
+        if self._statm is None:
+            # Not before it is asked: twistd has become a daemon by then. It stays open, since a process without
+            # a free descriptor must still be able to look.
+            self._statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
+        return int(os.pread(self._statm, 128, 0).split()[1]) * os.sysconf("SC_PAGESIZE")
 
 
 class MemoryBudget:
     """Refuses newcomers while the process has more memory than it should."""
 
-    def __init__(self, budget: int, clock: Callable[[], float], used: Callable[[], int] = memoryUsed) -> None:
+    def __init__(self, budget: int, clock: Callable[[], float], used: Callable[[], int] | None = None) -> None:
         """@param budget: bytes.
         @param clock: gives the time, in seconds; the memory is looked at no more than ten times a second.
+        @param used: gives the memory in use; by default the process's.
         """
         self._budget = budget
         self._clock = clock
-        self._used = used
+        self._used = used or MemoryUsed()
         self._looked = float("-inf")
         self._refusal: Refusal | None = None
 

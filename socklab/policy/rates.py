@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Final
 
@@ -10,6 +11,8 @@ from twisted.internet.interfaces import IReactorTime
 from ..limits import Limits
 
 _SLOTS: Final = 1024
+_ADDRESSES: Final = 65_536
+"""How many addresses are told apart; 16 MiB."""
 
 
 class Bucket:
@@ -57,6 +60,35 @@ class SharedBuckets:
         bucket = self._slots.get(slot)
         if bucket is None:
             bucket = self._slots[slot] = Bucket(self._rate, now)
+        return bucket.allows(now)
+
+
+class AddressBuckets:
+    """A bucket for each address, which nobody shares: for addresses that cannot be invented.
+
+    One that is full again is as good as a new one, and is forgotten.
+    """
+
+    def __init__(self, rate: float) -> None:
+        """@param rate: tokens a second for each."""
+        self._rate = rate
+        self._refills = max(1.0, 1 / rate)
+        self._buckets: OrderedDict[Hashable, tuple[Bucket, float]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+    def allows(self, address: Hashable, now: float) -> bool:
+        """Take a token of an address if it has one."""
+        buckets = self._buckets
+        bucket, _ = buckets.pop(address, (None, 0.0))
+        # They stand in the order in which they were last asked. The clock may be set back.
+        while buckets and not 0 <= now - next(iter(buckets.values()))[1] < self._refills:
+            buckets.popitem(last=False)
+        if len(buckets) >= _ADDRESSES:
+            buckets.popitem(last=False)
+        bucket = bucket or Bucket(self._rate, now)
+        buckets[address] = bucket, now
         return bucket.allows(now)
 
 

@@ -17,8 +17,9 @@ from ..message import FactoryLike, framingFor, speaksMessages, startFactory
 from ..policy.access import Access
 from ..policy.gate import Gate, House
 from ..policy.origin import PagePolicy
+from ..transports.plain import PlainFactory
 from ..transports.serving import OpenConnections, Serving
-from ..transports.stream import PlainFactory, StreamFactory
+from ..transports.stream import StreamFactory
 from .peers import DatagramTestPeer, StreamPeer, WebSocketPeer
 from .wires import MemoryDatagrams, MemoryTLSTransport, MemoryTransport
 

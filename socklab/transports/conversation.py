@@ -72,6 +72,7 @@ class Conversation:
         self._idle: IdleTimer | None = None
         self._life: IDelayedCall | None = None
         self._rates = Rates.of(serving.limits, serving.clock)
+        self._slowed: IDelayedCall | None = None
         self.peer = peer
         self.protocol: MessageProtocol | None = None
         self.listening = True
@@ -153,9 +154,17 @@ class Conversation:
             self.hold(Hold.QUEUE)
 
     def _slowDown(self, seconds: float) -> None:
-        if seconds > 0:
-            self.hold(Hold.RATE)
-            self._serving.clock.callLater(seconds, self.release, Hold.RATE)
+        if seconds <= 0:
+            return
+        # What a busy protocol has yet to take may follow another one that was held back already.
+        if self._slowed is not None:
+            self._slowed.cancel()
+        self._slowed = self._serving.clock.callLater(seconds, self._speedUp)
+        self.hold(Hold.RATE)
+
+    def _speedUp(self) -> None:
+        self._slowed = None
+        self.release(Hold.RATE)
 
     def _deliver(self, protocol: MessageProtocol, payload: bytes, isBinary: bool) -> None:
         try:
@@ -286,9 +295,10 @@ class Conversation:
 
     def _stopTimers(self) -> None:
         self.setTimeout(None)
-        if self._life is not None:
-            self._life.cancel()
-            self._life = None
+        for timer in (self._life, self._slowed):
+            if timer is not None:
+                timer.cancel()
+        self._life = self._slowed = None
 
     def closing(self, by: str, reason: str) -> None:
         """Remember who ended it, and how; the first word counts."""

@@ -225,11 +225,12 @@ class DatagramPeers(DatagramProtocol):
             peer.conversation.afterwards(peer.loseConnection)
 
     def _refuse(self, address: Address, refusal: Refusal, size: int) -> None:
-        """Do not let an address in; what it may be told is no longer than what it sent."""
+        """Do not let an address in; what it may be told is shorter than what it sent."""
         peer = peerAt(address)
         tell(self.serving, peer, refusal)
         word = words(refusal)
-        if self.serving.refusal == "tell" and len(word) <= size * self.serving.limits.udp_amplification:
+        # Shorter than what came: two servers that refuse each other would else never end.
+        if self.serving.refusal == "tell" and len(word) < size * min(1, self.serving.limits.udp_amplification):
             self.send(word, peer)
 
     def _welcome(self, address: Address, datagram: bytes, heard: bool) -> None:
