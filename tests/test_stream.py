@@ -221,7 +221,7 @@ class TestClosing:
 
     @pytest.mark.parametrize(
         ("end", "by", "reason"),
-        [("finish", "peer", "closed"), ("reset", "peer", "connection lost")],
+        [("finish", "peer", "closed"), ("reset", "peer", "reset")],
     )
     def test_who_closed_is_told(self, end: str, by: str, reason: str) -> None:
         """The event says who ended it, and how."""

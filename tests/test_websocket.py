@@ -377,7 +377,7 @@ class TestClosing:
         server, peer = echo()
         peer.reset()
         assert [(each.by, each.reason) for each in server.events if isinstance(each, Closed)] == [
-            ("peer", "connection lost without a close frame")
+            ("peer", "reset without a close frame")
         ]
 
     def test_failing_protocol(self) -> None:

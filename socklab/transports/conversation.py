@@ -340,7 +340,8 @@ class Conversation:
         elif reason.check(ConnectionAborted):
             self.closing("server", "aborted")
         else:
-            self.closing("peer", "connection lost")
+            # RST, most often. Twisted says the same of a peer that has not answered keepalive.
+            self.closing("peer", "reset")
         try:
             protocol.connectionLost(reason)
         except Exception:

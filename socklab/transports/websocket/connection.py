@@ -7,7 +7,7 @@ from typing import Any
 
 from autobahn.twisted.websocket import WebSocketServerProtocol
 from autobahn.websocket.types import ConnectionDeny, ConnectionRequest
-from twisted.internet.error import ConnectionDone
+from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol, INegotiated
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
@@ -146,8 +146,9 @@ class WebSocketConnection(WebSocketServerProtocol):
         self.output.lost()
         opened = self.state != self.STATE_CONNECTING
         self._connectionLost(reason)  # type: ignore[arg-type]
-        if opened and not self.wasClean:
-            self.conversation.closing("peer", "connection lost without a close frame")
+        if opened and not self.wasClean and not reason.check(ConnectionAborted):
+            how = "closed" if reason.check(ConnectionDone) else "reset"
+            self.conversation.closing("peer", f"{how} without a close frame")
         self.conversation.lost(Failure(ConnectionDone()) if self.wasClean else reason)
         self._serving.connections.discard(self.seam)
         if self._entered:
