@@ -63,6 +63,7 @@ class MemoryServer:
         self._stream.subscribe(self._observe, traffic=True)
         self.gate = Gate(Access(access), self._limits, House(0), self.clock.seconds)
         self._refusal = refusal
+        self._dismissals: set[object] = set()
         self._pages = pages or PagePolicy(loopback=True)
         self._datagrams: dict[str, MemoryDatagrams] = {}
         self._count = 0
@@ -180,6 +181,7 @@ class MemoryServer:
             closeTimeout=self._closeTimeout,
             lines=lines,
             connections=self.connections,
+            dismissals=self._dismissals,
         )
 
     def _port(self) -> int:
