@@ -177,6 +177,7 @@ class _Draft:
             why = "no listener of this service asks for it: it needs one on ssl: or tls:"
             self._wrong("tls", "client_ca", what=why)
         self._access = self._parseAccess()
+        self._checkProxied()
 
     @property
     def name(self) -> str | None:
@@ -221,12 +222,21 @@ class _Draft:
         except RuleError as error:
             self._wrong("access", error.index, what=str(error))
             return everybody
-        if self.factory is not None and not speaksMessages(self.factory):
-            for number, listen in enumerate(self.listens):
-                if listen is not None and listen.prefix == "haproxy" and len(access.rules) > 1:
-                    why = "a plain Twisted protocol behind haproxy: shows the proxy's address to `access`"
-                    self._wrong("listen", number, what=f'"{listen.text}": {why}')
         return access
+
+    def _checkProxied(self) -> None:
+        """Find what needs clients' addresses where there are only the proxy's."""
+        limits = self.raw.get("limits")
+        keys = ["access"] if len(self._access.rules) > 1 else []
+        keys += [
+            key for key in ("per_address", "accept_rate_per_address") if isinstance(limits, dict) and key in limits
+        ]
+        if not keys or self.factory is None or speaksMessages(self.factory):
+            return
+        for number, listen in enumerate(self.listens):
+            if listen is not None and listen.prefix == "haproxy" and listen.kind == "stream":
+                why = f"a plain Twisted protocol behind haproxy: shows the proxy's address to `{keys[0]}`"
+                self._wrong("listen", number, what=f'"{listen.text}": {why}')
 
     def _loadAuthorities(self, folder: Path) -> ClientCertificates | None:
         table = self.raw.get("tls")
