@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 from typing import Protocol as TypingProtocol
 
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
 _log = Logger(namespace="socklab")
+
+
+# One for all: an empty dict for each peer would cost 64 bytes.
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,7 @@ class Peer:
     """WebSocket: the Origin header; None when there was none (programs send none, pages always do)."""
     subprotocol: str | None = None
     """WebSocket: the subprotocol agreed on."""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=lambda: _NO_HEADERS)
     """WebSocket: the headers of the opening handshake, names in lower case."""
     certificate: Certificate | None = None
     """TLS, also below WebSocket: the certificate that the peer has shown, checked against `client_ca`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import IntFlag
 from typing import Final
+from typing import Protocol as TypingProtocol
 
 from twisted.internet.defer import CancelledError
 from twisted.internet.error import ConnectionAborted, ConnectionDone
@@ -42,29 +43,42 @@ _STOPS: Final = Hold.BURST | Hold.OUTPUT | Hold.PROTOCOL
 """What keeps a message that is here already from its protocol."""
 
 
+class Adapter(IMessageTransport, TypingProtocol):
+    """The connection whose conversation it is."""
+
+    def protocolFailed(self, peerAtFault: bool) -> None:
+        """The protocol has raised: end the connection, in its transport's own way."""
+
+    def holdChanged(self) -> None:
+        """`held` has changed: read from the peer, and give what was read meanwhile, or stop."""
+
+
 class Conversation:
     """One peer's protocol: called in order, its errors kept in, each event told."""
 
-    def __init__(
-        self,
-        serving: Serving,
-        transport: IMessageTransport,
-        peer: Peer,
-        onError: Callable[[bool], None],
-        onHold: Callable[[], None],
-        told: bool = True,
-    ) -> None:
-        """@param onError: ends the connection after the protocol raised, in its transport's own way; its argument
-            says whether the peer was at fault.
-        @param onHold: `held` has changed: read from the peer, and give what was read meanwhile, or stop.
-        @param told: whether the beginning, the end and every fault are events; else a fault is one once.
-        """
+    # Thousands of idle connections have one each: a dict or a callback would cost as much as all of this.
+    __slots__ = (
+        "_adapter",
+        "_burst",
+        "_closed",
+        "_holds",
+        "_idle",
+        "_life",
+        "_pending",
+        "_rates",
+        "_serving",
+        "_slowed",
+        "_told",
+        "listening",
+        "peer",
+        "protocol",
+    )
+
+    def __init__(self, serving: Serving, adapter: Adapter, peer: Peer, told: bool = True) -> None:
+        """@param told: whether the beginning, the end and every fault are events; else a fault is one once."""
         self._serving = serving
-        self._transport = transport
-        self._onError = onError
-        self._onHold = onHold
+        self._adapter = adapter
         self._told = told
-        self._events = serving.events
         self._closed: tuple[str, str] | None = None
         self._holds = Hold(0)
         self._burst = 0
@@ -93,11 +107,11 @@ class Conversation:
             return False
         self.protocol = protocol
         if self._told:
-            self._events.emit(Opened(serving.service, self.peer))
+            self._serving.events.emit(Opened(serving.service, self.peer))
             self.setTimeout(serving.limits.idle)
             if serving.limits.lifetime:
                 self._life = serving.clock.callLater(serving.limits.lifetime, self._lifeEnds)
-        self._call(protocol.makeConnection, self._transport)
+        self._call(protocol.makeConnection, self._adapter)
         return True
 
     # What the protocol is given
@@ -125,7 +139,7 @@ class Conversation:
             wasHeld = self.held
             self._holds |= why
             if not wasHeld:
-                self._onHold()
+                self._adapter.holdChanged()
 
     def release(self, why: Hold) -> None:
         """End a `hold`; messages go on when nothing else holds them."""
@@ -133,7 +147,7 @@ class Conversation:
             self._holds &= ~why
             self._goOn()
             if not self.held:
-                self._onHold()
+                self._adapter.holdChanged()
 
     def received(self, payload: bytes, isBinary: bool) -> None:
         """Hand a message to the protocol, now or when it is done with those before. It is not held."""
@@ -141,8 +155,8 @@ class Conversation:
             return
         if self._idle is not None:
             self._idle.heard()
-        if self._events.traffic:
-            self._events.emit(MessageReceived(self._serving.service, self.peer, payload, isBinary))
+        if self._serving.events.traffic:
+            self._serving.events.emit(MessageReceived(self._serving.service, self.peer, payload, isBinary))
         if self._rates is not None:
             self._slowDown(self._rates.take(len(payload), self._serving.clock.seconds()))
         pending = self._pending
@@ -261,7 +275,7 @@ class Conversation:
     def _lifeEnds(self) -> None:
         self._life = None
         self.closing("server", f"here for {self._serving.limits.lifetime:g} s, its lifetime")
-        self._transport.loseConnection()
+        self._adapter.loseConnection()
 
     def deafen(self) -> None:
         """Hand over nothing more: what still comes is ignored, so nothing is held any longer."""
@@ -291,7 +305,7 @@ class Conversation:
         self._stopTimers()
         if self.held:
             self._holds = Hold(0)
-            self._onHold()
+            self._adapter.holdChanged()
 
     def _stopTimers(self) -> None:
         self.setTimeout(None)
@@ -310,7 +324,7 @@ class Conversation:
         if self._closed is None or self._closed[0] == "peer":
             self._closed = "server", reason
             if self._isNew(reason):
-                self._events.emit(Cut(self._serving.service, self.peer, reason))
+                self._serving.events.emit(Cut(self._serving.service, self.peer, reason))
         self.deafen()
 
     def _isNew(self, what: str) -> bool:
@@ -348,7 +362,7 @@ class Conversation:
             self._tellFailure(Failure())
         assert self._closed is not None
         if self._told:
-            self._events.emit(Closed(self._serving.service, self.peer, *self._closed))
+            self._serving.events.emit(Closed(self._serving.service, self.peer, *self._closed))
 
     def _cancelLater(self, pending: Pending) -> None:
         # In a turn of its own: it may be the handler itself, running now, that ended the conversation.
@@ -362,7 +376,7 @@ class Conversation:
                 self._tellFailure(failure)
         elif isinstance(failure.value, PeerError):
             self.cut(str(failure.value))
-            self._onError(True)
+            self._adapter.protocolFailed(True)
         else:
             self._failed(failure)
 
@@ -370,8 +384,8 @@ class Conversation:
         self.deafen()
         self._closed = "server", "the protocol failed"
         self._tellFailure(failure)
-        self._onError(False)
+        self._adapter.protocolFailed(False)
 
     def _tellFailure(self, failure: Failure) -> None:
         if self._isNew(repr(failure.value)):
-            self._events.emit(Failed(self._serving.service, self.peer, failure))
+            self._serving.events.emit(Failed(self._serving.service, self.peer, failure))

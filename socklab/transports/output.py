@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from typing import Any
+from typing import Protocol as TypingProtocol
 
 from twisted.internet.interfaces import IDelayedCall, INegotiated, IPullProducer, IPushProducer
 from twisted.logger import Logger
@@ -18,6 +18,19 @@ _CHUNK = 64 * 1024
 _PATIENCE = 256 * 1024
 
 
+class Owner(TypingProtocol):
+    """The connection whose output it is."""
+
+    def outputPaused(self) -> None:
+        """The peer reads more slowly than it is written to: stop making it more."""
+
+    def outputResumed(self) -> None:
+        """The peer has read what was waiting."""
+
+    def outputOverflowed(self, why: str) -> None:
+        """What was waiting exceeded a limit, said in words; abort."""
+
+
 @implementer(IPushProducer)
 class Output:
     """Writes to a transport while that takes it, keeps a bounded rest, and closes without losing any of it.
@@ -26,27 +39,33 @@ class Output:
     all of that is gone; without a bound here, what is written meanwhile would grow for ever (twisted#3682).
     """
 
-    def __init__(
-        self,
-        transport: Any,
-        serving: Serving,
-        onPause: Callable[[], None],
-        onResume: Callable[[], None],
-        onOverflow: Callable[[str], None],
-    ) -> None:
+    # Thousands of idle connections have one each: a dict or a callback would cost as much as all of this.
+    __slots__ = (
+        "_blocked",
+        "_inputOver",
+        "_owner",
+        "_patience",
+        "_producer",
+        "_pulls",
+        "_serving",
+        "_size",
+        "_softTimer",
+        "_timer",
+        "_transport",
+        "_waiting",
+        "closing",
+        "paused",
+    )
+
+    def __init__(self, transport: Any, serving: Serving, owner: Owner) -> None:
         """@param serving: has the clock; the limits, which say how many bytes may wait here for the peer
-            (`pending`: a write that finds more is the last one; `pending_soft`, for `pending_seconds`); and
-            `closeTimeout`, the seconds from `close` until the connection is aborted.
-        @param onPause: the peer reads more slowly than it is written to: stop making it more.
-        @param onOverflow: what was waiting exceeded a limit, said in words; the caller aborts.
+        (`pending`: a write that finds more is the last one; `pending_soft`, for `pending_seconds`); and
+        `closeTimeout`, the seconds from `close` until the connection is aborted.
         """
         self._transport = transport
         self._serving = serving
-        self._clock = serving.clock
-        self._onPause = onPause
-        self._onResume = onResume
-        self._onOverflow = onOverflow
-        self._waiting: deque[bytes] = deque()
+        self._owner = owner
+        self._waiting: deque[bytes] | None = None
         self._size = 0
         self._blocked = False
         self._inputOver = False
@@ -73,16 +92,18 @@ class Output:
         if bounded and self._size > self._serving.limits.pending:
             self._overflow(f"more than {self._serving.limits.pending} bytes were waiting for it")
             return
+        if self._waiting is None:
+            self._waiting = deque()
         self._waiting.append(data)
         self._size += len(data)
         if self._softTimer is None and self._size > self._serving.limits.pending_soft:
-            self._softTimer = self._clock.callLater(self._serving.limits.pending_seconds, self._tooLong)
+            self._softTimer = self._serving.clock.callLater(self._serving.limits.pending_seconds, self._tooLong)
 
     def _overflow(self, why: str) -> None:
-        self._waiting.clear()
+        self._waiting = None
         self._size = 0
         self.closing = True
-        self._onOverflow(f"it did not read: {why}")
+        self._owner.outputOverflowed(f"it did not read: {why}")
 
     def _tooLong(self) -> None:
         self._softTimer = None
@@ -100,18 +121,19 @@ class Output:
         self._blocked = True
         if not self.paused:
             self.paused = True
-            self._onPause()
+            self._owner.outputPaused()
             if self._producer is not None and not self._pulls:
                 self._producer.pauseProducing()  # type: ignore[union-attr]
 
     def resumeProducing(self) -> None:
         """The transport's buffer is empty (`IPushProducer`)."""
         self._blocked = False
-        while self._waiting and not self._blocked:
-            chunk = [self._waiting.popleft()]
+        waiting = self._waiting
+        while waiting and not self._blocked:
+            chunk = [waiting.popleft()]
             size = len(chunk[0])
-            while self._waiting and size < _CHUNK:
-                chunk.append(self._waiting.popleft())
+            while waiting and size < _CHUNK:
+                chunk.append(waiting.popleft())
                 size += len(chunk[-1])
             self._size -= size
             self._transport.write(b"".join(chunk))
@@ -119,11 +141,12 @@ class Output:
             self._stopSoftTimer()
         if self._waiting:
             return
+        self._waiting = None
         if self.closing:
             self._finish()
         elif not self._blocked:
             self.paused = False
-            self._onResume()
+            self._owner.outputResumed()
             if self._producer is not None:
                 if self._pulls:
                     self._pull()
@@ -161,7 +184,7 @@ class Output:
         if not patient:
             self._patience = _PATIENCE
         self._stopProducer()
-        self._timer = self._clock.callLater(self._serving.closeTimeout, self.abort)
+        self._timer = self._serving.clock.callLater(self._serving.closeTimeout, self.abort)
         if not self._waiting:
             self._finish()
 
@@ -189,7 +212,7 @@ class Output:
     def lost(self) -> None:
         """The connection is gone."""
         self.closing = True
-        self._waiting.clear()
+        self._waiting = None
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         self._timer = None
@@ -217,7 +240,7 @@ class Output:
     def _pull(self) -> None:
         if self._producer is not None and self._pulls and not self.paused:
             self._producer.resumeProducing()
-            self._clock.callLater(0, self._pull)
+            self._serving.clock.callLater(0, self._pull)
 
     def _stopProducer(self) -> None:
         producer, self._producer = self._producer, None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Final
@@ -163,4 +163,10 @@ class Serving:
     """Who is being told that it is not let in."""
     proxied: bool = False
     """Whether the peer's address is known only with its first bytes, as behind `haproxy:`."""
+    _wireFormats: dict[Hashable, Hashable] = field(default_factory=dict)
     connections: OpenConnections = field(default_factory=OpenConnections)
+
+    def wireFormat(self, framing: Framing | None) -> Hashable:
+        """Give what two streams share when the same bytes say the same on both; one object for all of them."""
+        key = (type(framing), self.encoding)
+        return self._wireFormats.setdefault(key, key)

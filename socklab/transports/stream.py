@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from typing import Any, cast
 
 from twisted.internet.interfaces import (
@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..events import MessageSent
-from ..framing import Framing, FramingError, Raw
+from ..framing import Framing, FramingError
 from ..message import Encoded, IMessageTransport, Peer
 from ..policy.gate import Refusal
 from .conversation import Conversation, Hold
@@ -61,28 +61,20 @@ class StreamConnection(Protocol):
     def __init__(self, serving: Serving) -> None:
         self._serving = serving
         self._framing: Framing | None = serving.framing() if serving.framing else None
-        self._unread: list[bytes] = []
+        self._unread: list[bytes] | None = None
         self._messages: Iterator[bytes] | None = None
         self._feeding = False
         self._fin = False
         self._ended = False
         self.clock = serving.clock
         self.encoding = serving.encoding
-        self.wireFormat: Hashable = (type(self._framing or Raw), self.encoding)
+        self.wireFormat = serving.wireFormat(self._framing)
 
     def connectionMade(self) -> None:
         """Begin the conversation, unless TLS or a proxy must first tell who is there."""
         serving = self._serving
-        self._output = Output(
-            self.transport,
-            serving,
-            onPause=lambda: self._conversation.hold(Hold.OUTPUT),
-            onResume=lambda: self._conversation.release(Hold.OUTPUT),
-            onOverflow=self._overflowed,
-        )
-        self._conversation = Conversation(
-            serving, self, self._lookAtPeer(newConnection()), onError=self._failed, onHold=self._holdOrFeed
-        )
+        self._output = Output(self.transport, serving, self)
+        self._conversation = Conversation(serving, self, self._lookAtPeer(newConnection()))
         serving.connections.add(self)
         self._begun = False
         self._entered = not serving.proxied
@@ -131,6 +123,8 @@ class StreamConnection(Protocol):
         elif self._framing is None and not conversation.held and not self._unread:
             conversation.received(data, True)
         else:
+            # No empty list for each of thousands that wait for nothing.
+            self._unread = self._unread or []
             self._unread.append(data)
             self._feed()
 
@@ -168,7 +162,7 @@ class StreamConnection(Protocol):
         finally:
             self._feeding = False
         if not conversation.listening:
-            self._unread.clear()
+            self._unread = None
             self._messages = None
         if self._fin and (self._ended or not conversation.listening):
             self._output.inputOver()
@@ -195,7 +189,8 @@ class StreamConnection(Protocol):
             return False
         return True
 
-    def _holdOrFeed(self) -> None:
+    def holdChanged(self) -> None:
+        """Feed the protocol and read, or stop."""
         if not self._conversation.held:
             self._feed()
         # Once it is closing, the Output decides what is read; after FIN there is nothing to read.
@@ -282,13 +277,23 @@ class StreamConnection(Protocol):
         self._output.abort()
         self._conversation.deafen()
 
-    def _failed(self, peerAtFault: bool) -> None:
+    def protocolFailed(self, peerAtFault: bool) -> None:
+        """End it, since the protocol raised."""
         if peerAtFault:
             self._output.close(patient=False)
         else:
             self.abort()
 
-    def _overflowed(self, why: str) -> None:
+    def outputPaused(self) -> None:
+        """The peer does not read: neither is it read from."""
+        self._conversation.hold(Hold.OUTPUT)
+
+    def outputResumed(self) -> None:
+        """The peer has read."""
+        self._conversation.release(Hold.OUTPUT)
+
+    def outputOverflowed(self, why: str) -> None:
+        """The peer has read too little for too long."""
         self._conversation.cut(why)
         self.abort()
 

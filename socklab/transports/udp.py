@@ -48,9 +48,7 @@ class DatagramPeer:
         self.clock = peers.serving.clock
         self.encoding = peers.serving.encoding
         self.wireFormat: Hashable = ("udp", self.encoding, self._lineEnd)
-        self.conversation = Conversation(
-            peers.serving, self, self.peer, onError=self._failed, onHold=lambda: None, told=told
-        )
+        self.conversation = Conversation(peers.serving, self, self.peer, told)
 
     def datagramReceived(self, data: bytes) -> None:
         """The peer has sent a datagram."""
@@ -108,7 +106,11 @@ class DatagramPeer:
         """Forget the peer (`IMessageTransport`)."""
         self.forget("server", "aborted", Failure(ConnectionAborted()))
 
-    def _failed(self, peerAtFault: bool) -> None:
+    def holdChanged(self) -> None:
+        """Nothing can hold a datagram peer back."""
+
+    def protocolFailed(self, peerAtFault: bool) -> None:
+        """Forget it, since the protocol raised."""
         self.abortConnection()
 
     def drained(self) -> bool:

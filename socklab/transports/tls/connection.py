@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from OpenSSL import SSL
 from twisted.internet.defer import Deferred
@@ -24,6 +24,13 @@ from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+_NO_TLS: Final = {
+    "http request": "an HTTP request without TLS: the client needs https:// or wss://",
+    "https proxy request": "an HTTP request without TLS: this is no proxy",
+    "wrong version number": "what came is no TLS (wrong version number)",
+}
+"""What OpenSSL says of those who speak something else, and how it is told."""
+
 
 def tlsReason(error: SSL.Error) -> str:
     """Give OpenSSL's word for what went wrong, e.g. `no shared cipher`."""
@@ -37,7 +44,8 @@ def tlsTrouble(reason: Failure) -> str | None:
     """Say why TLS ended a connection; None when it did not."""
     match reason.value:
         case SSL.Error() as error:
-            return f"TLS failed: {tlsReason(error)}"
+            why = tlsReason(error)
+            return f"TLS failed: {_NO_TLS.get(why, why)}"
         case TimeoutError() as error:
             return str(error)
     return None

@@ -35,16 +35,8 @@ class WebSocketTransport:
         self.encoding = "utf-8"
         self.wireFormat: Hashable = "websocket"
         self.peer = peerOf(connection.transport, "websocket", connection=newConnection())
-        self.conversation = Conversation(
-            serving, self, self.peer, onError=self._failed, onHold=connection.holdOrParse
-        )
-        self.output = Output(
-            connection.transport,
-            serving,
-            onPause=lambda: self.conversation.hold(Hold.OUTPUT),
-            onResume=lambda: self.conversation.release(Hold.OUTPUT),
-            onOverflow=self._overflowed,
-        )
+        self.conversation = Conversation(serving, self, self.peer)
+        self.output = Output(connection.transport, serving, self)
 
     def lookAtPeer(self) -> None:
         """By now the client's address is known behind haproxy, and with TLS its certificate."""
@@ -122,11 +114,25 @@ class WebSocketTransport:
         self.output.abort()
         self.conversation.deafen()
 
-    def _overflowed(self, why: str) -> None:
+    def outputPaused(self) -> None:
+        """The peer does not read: neither is it read from."""
+        self.conversation.hold(Hold.OUTPUT)
+
+    def outputResumed(self) -> None:
+        """The peer has read."""
+        self.conversation.release(Hold.OUTPUT)
+
+    def outputOverflowed(self, why: str) -> None:
+        """The peer has read too little for too long."""
         self.conversation.cut(why)
         self.abort()
 
-    def _failed(self, peerAtFault: bool) -> None:
+    def holdChanged(self) -> None:
+        """Parse and read, or stop."""
+        self._connection.holdOrParse()
+
+    def protocolFailed(self, peerAtFault: bool) -> None:
+        """Close it, since the protocol raised."""
         if peerAtFault:
             self._connection._fail_connection(INVALID_PAYLOAD, "not understood")
         else:
