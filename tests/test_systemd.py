@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +16,8 @@ import pytest
 from twisted.internet.task import Clock
 
 from socklab.systemd import Notifier
-from tests.process import ENVIRONMENT, Server
+from tests import wire
+from tests.process import CHECKOUT, ENVIRONMENT, Printed, Server, twistd
 
 CONFIG = """
 [[service]]
@@ -143,3 +147,80 @@ def test_process(manager: Manager, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         server.sendSignal(signal.SIGTERM)
         assert manager.heard() == ["STOPPING=1", "STATUS=closes, within 20 s"]
         server.stop()
+
+
+# sd_listen_fds(3): the sockets are the descriptors from 3 on.
+ACTIVATE = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1", LISTEN_FDNAMES="socklab.socket")
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+class Activated:
+    """A server that is given listening sockets, as systemd does, and can be ended and started again."""
+
+    def __init__(self, folder: Path, listening: socket.socket) -> None:
+        config = folder / "activated.toml"
+        config.write_text('[[service]]\nprotocol = "echo"\nlisten = ["systemd:domain=INET:index=0"]\n')
+        command = twistd("-n", "--pidfile=", "socklab", "--config", str(config))
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", ACTIVATE, str(listening.fileno()), *command],
+            pass_fds=[listening.fileno()],
+            env=ENVIRONMENT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        assert self._process.stdout is not None
+        self._log = Printed(self._process.stdout)
+
+    def waitFor(self, line: bytes) -> None:
+        """Wait for a line of its log."""
+        assert self._log.waitFor(line, 30), bytes(self._log).decode()
+
+    def sendSignal(self, number: int) -> None:
+        """Send a signal."""
+        self._process.send_signal(number)
+
+    def stop(self) -> None:
+        """End it, and wait until it is gone."""
+        self._process.terminate()
+        self._process.wait(30)
+        self._log.waitForEnd(30)
+
+
+def test_restart_refuses_nobody(tmp_path: Path) -> None:
+    """With a socket that systemd holds, who connects while no server runs is served by the next one."""
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as listening:
+        port = listening.getsockname()[1]
+        server = Activated(tmp_path, listening)
+        server.waitFor(b"socklab ready")
+        server.sendSignal(signal.SIGHUP)
+        server.waitFor(b"reload: = echo")
+        with wire.tcp(port) as client:
+            client.sendall(b"before")
+            assert wire.exactly(client, 6) == b"before"
+        server.stop()
+        clients = [wire.tcp(port) for _ in range(20)]
+        for client in clients:
+            client.sendall(b"between")
+        server = Activated(tmp_path, listening)
+        try:
+            for client in clients:
+                with client:
+                    assert wire.exactly(client, 7) == b"between"
+        finally:
+            server.stop()
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+def test_unit(tmp_path: Path) -> None:
+    """systemd finds nothing to say of the unit that is shipped."""
+    unit = tmp_path / "socklab.service"
+    shipped = (CHECKOUT / "configs" / "socklab.service").read_text()
+    unit.write_text(shipped.replace("/opt/socklab/bin/twistd", sys.executable))
+    done = subprocess.run(
+        ["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
