@@ -19,7 +19,7 @@ from twisted.internet.interfaces import IAddress, IProtocolFactory, IReactorTime
 from twisted.internet.protocol import BaseProtocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from zope.interface import Attribute, Interface, implementer
+from zope.interface import implementer
 
 from .framing import Framing, FramingError, Raw
 
@@ -77,18 +77,24 @@ class Encoded(NamedTuple):
     isBinary: bool
 
 
-class IMessageTransport(Interface):
-    """How messages reach one peer; what a `MessageProtocol` finds as `self.transport`."""
+class IMessageTransport(TypingProtocol):
+    """How messages reach one peer; what a `MessageProtocol` finds as `self.transport`.
 
-    peer: Peer = Attribute("What is known of the other side: a `Peer`.")
-    clock: IReactorTime = Attribute("The clock for timers: the reactor's, or a test's.")
-    encoding: str = Attribute("The encoding of the peer's text, e.g. `utf-8`, `cp949`.")
-    wireFormat: Hashable = Attribute(
-        "Two transports of equal wire formats put the same message on the wire as the same bytes, and have the "
-        "same `encoding`: what `encode` gave one of them, `sendEncoded` of the other takes."
-    )
+    A protocol of `typing`, not an interface of zope's: any type checker knows it, without a plugin.
+    """
 
-    def sendMessage(payload: bytes, isBinary: bool) -> None:
+    peer: Peer
+    """What is known of the other side: a `Peer`."""
+    # Any: to a type checker that does not know zope's interfaces, IReactorTime has no method that can be called.
+    clock: Any
+    """The clock for timers (`IReactorTime`): the reactor, or a test's `Clock`."""
+    encoding: str
+    """The encoding of the peer's text, e.g. `utf-8`, `cp949`."""
+    wireFormat: Hashable
+    """Two transports of equal wire formats put the same message on the wire as the same bytes, and have the same
+    `encoding`: what `encode` gave one of them, `sendEncoded` of the other takes."""
+
+    def sendMessage(self, payload: bytes, isBinary: bool) -> None:
         """Send one message.
 
         After the conversation has ended this does nothing, as `ITransport.write` does.
@@ -98,44 +104,44 @@ class IMessageTransport(Interface):
         @raise socklab.framing.FramingError: the listener's framing cannot carry this payload.
         """
 
-    def encode(payload: bytes, isBinary: bool) -> Encoded:
+    def encode(self, payload: bytes, isBinary: bool) -> Encoded:
         """Give the message as `sendMessage` would put it on the wire, for `sendEncoded` of many.
 
         @raise socklab.framing.FramingError: as `sendMessage`.
         """
 
-    def sendEncoded(message: Encoded) -> None:
+    def sendEncoded(self, message: Encoded) -> None:
         """Send what `encode` of a transport of the same `wireFormat` gave."""
 
-    def loseConnection() -> None:
+    def loseConnection(self) -> None:
         """Send all that is owed, then close. Nothing more is received."""
 
-    def abortConnection() -> None:
+    def abortConnection(self) -> None:
         """Close at once; what is still owed is lost."""
 
-    def getPeer() -> IAddress:
+    def getPeer(self) -> IAddress:
         """Give the address of the other side."""
 
-    def getHost() -> IAddress:
+    def getHost(self) -> IAddress:
         """Give the address of this side."""
 
-    def setTimeout(seconds: float | None) -> None:
+    def setTimeout(self, seconds: float | None) -> None:
         """Have `timeoutConnection` called whenever no message has come for so long; None: never.
 
         It begins as the limit `idle` of the service. While the protocol keeps the peer waiting, by an unfinished
         handler or by `pauseProducing`, the peer is not idle.
         """
 
-    def pauseProducing() -> None:
+    def pauseProducing(self) -> None:
         """Receive nothing until `resumeProducing` (`IPushProducer`): the peer is held back, on UDP unheard."""
 
-    def resumeProducing() -> None:
+    def resumeProducing(self) -> None:
         """Receive again."""
 
-    def registerProducer(producer: object, streaming: bool) -> None:
+    def registerProducer(self, producer: object, streaming: bool) -> None:
         """Have `producer` paused while the peer reads more slowly than it is written to (`IConsumer`)."""
 
-    def unregisterProducer() -> None:
+    def unregisterProducer(self) -> None:
         """Stop telling the producer."""
 
 

@@ -18,7 +18,7 @@ from zope.interface import implementer
 
 from ..events import MessageSent
 from ..framing import Framing, FramingError
-from ..message import Encoded, IMessageTransport, Peer
+from ..message import Encoded, Peer
 from ..policy.gate import Refusal
 from .conversation import Conversation, Hold
 from .output import Output
@@ -48,7 +48,7 @@ def peerOf(transport: Any, kind: str = "", encoding: str = "utf-8", connection: 
     return Peer(address, kind, host, port, encoding, certificate=certificate, connection=connection)
 
 
-@implementer(IMessageTransport, IHalfCloseableProtocol, IHandshakeListener)
+@implementer(IHalfCloseableProtocol, IHandshakeListener)
 class StreamConnection(Protocol):
     """One connection: what is read becomes messages, messages become what is written.
 

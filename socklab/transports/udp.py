@@ -14,10 +14,9 @@ from twisted.internet.error import ConnectionAborted, ConnectionDone, MessageLen
 from twisted.internet.interfaces import IAddress, IDelayedCall, IUDPTransport
 from twisted.internet.protocol import DatagramProtocol
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from ..events import Dropped, MessageSent
-from ..message import Encoded, IMessageTransport, Peer
+from ..message import Encoded, Peer
 from ..policy.gate import Refusal
 from ..policy.rates import SharedBuckets
 from .conversation import BURST, Conversation
@@ -32,7 +31,6 @@ RATE = 1000.0
 """Answers a second to a peer that is not on this machine, where the config says nothing."""
 
 
-@implementer(IMessageTransport)
 class DatagramPeer:
     """The conversation with one peer address."""
 

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from autobahn.websocket.types import ConnectionRequest
 from twisted.internet.interfaces import IAddress
-from zope.interface import implementer
 
 from ...events import MessageSent
-from ...message import Encoded, IMessageTransport
+from ...message import Encoded
 from ..conversation import Conversation, Hold
 from ..output import Output
 from ..serving import Serving, newConnection
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from .connection import WebSocketConnection
 
 
-@implementer(IMessageTransport)
 class WebSocketTransport:
     """What a protocol sees of a WebSocket connection."""
 
