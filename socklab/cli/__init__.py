@@ -11,6 +11,7 @@ import sys
 
 import click
 
+from .certificate import command as certificate
 from .check import command as check
 from .new import command as new
 from .protocols import command as protocols
@@ -28,5 +29,5 @@ def main() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
-for each in (check, new, protocols):
+for each in (certificate, check, new, protocols):
     main.add_command(each)
