@@ -219,6 +219,8 @@ def test_listen_forms(tmp_path: Path, certificate: Path) -> None:
     for each in ("key.pem", "cert.pem"):
         shutil.copy(certificate / each, tmp_path)
     (tmp_path / "certificates").mkdir()
+    parts = [(certificate / each).read_bytes() for each in ("key.pem", "cert.pem")]
+    (tmp_path / "certificates" / "example.com.pem").write_bytes(b"".join(parts))
     path = tmp_path / "form.toml"
     forms = [row[0].strip("`") for row in rows(section("`listen`"), "form", "what it opens")]
     assert len(forms) > 10

@@ -145,6 +145,8 @@ class WebSocketConnection(WebSocketServerProtocol):
         self._cancel()
         self.output.lost()
         opened = self.state != self.STATE_CONNECTING
+        if INegotiated.providedBy(self.transport):
+            self._explain(reason)
         self._connectionLost(reason)  # type: ignore[arg-type]
         if opened and not self.wasClean and not reason.check(ConnectionAborted):
             how = "closed" if reason.check(ConnectionDone) else "reset"
@@ -153,6 +155,12 @@ class WebSocketConnection(WebSocketServerProtocol):
         self._serving.connections.discard(self.seam)
         if self._entered:
             self._serving.gate.leave(self.seam.peer.host)
+
+    def _explain(self, reason: Failure) -> None:
+        from ..tls import tlsTrouble
+
+        if trouble := tlsTrouble(reason):
+            self.conversation.cut(trouble)
 
     # The opening handshake
 
