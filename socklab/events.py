@@ -37,7 +37,7 @@ class Closed(Event):
     by: str
     """Who ended it: `peer` or `server`."""
     reason: str
-    """How, for a person: e.g. `closed`, `reset`, `shutdown`."""
+    """How, for a person: e.g. `closed` (FIN), `reset` (RST, or no answer to keepalive), `shutdown`."""
 
 
 @dataclass(frozen=True, slots=True)

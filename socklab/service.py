@@ -111,7 +111,8 @@ class LabProcess(Lab):
         twistd = self._twistd
         if twistd is not None and not twistd["syslog"] and not twistd["logger"]:
             # This is where twistd looks next, and it comes before the log begins.
-            parent.setComponent(ILogObserver, logObserver(twistd, self.config.server.log_format))
+            observer = logObserver(twistd, self.config.server.log_format, self._recorder.admits)
+            parent.setComponent(ILogObserver, observer)
         super().setServiceParent(parent)
 
     def startService(self) -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from twisted.internet.address import IPv4Address
 from twisted.internet.task import Clock
 from twisted.logger import FileLogObserver, Logger, globalLogPublisher
+from twisted.python import log as legacy
 from twisted.python.failure import Failure
 
 from socklab import Factory, MessageProtocol, PeerError
@@ -207,6 +208,16 @@ class TestJson:
         assert "Traceback" in found["traceback"] or "xxx" in found["traceback"]
         assert len(objects.text) < 40_000
 
+    def test_failure_that_quotes_the_peer(self, text: Written, objects: Written) -> None:
+        """An exception of 1 MiB is cut short in either form, also when Twisted's older interface logs it."""
+        legacy.err(Failure(ValueError("x\x1b\n" * 350_000)), "so there")
+        assert len(text.text) < 80_000
+        assert not FORGERIES.search(text.text)
+        (found,) = objects.objects
+        assert (found["level"], found["message"]) == ("critical", "so there")
+        assert found["error"].startswith("ValueError: x")
+        assert len(objects.text) < 150_000
+
     def test_exception_without_text(self, objects: Written) -> None:
         """A failure that cannot be shown is an object too."""
 
@@ -285,6 +296,21 @@ class TestBound:
         for number in range(1000):
             record(Failed("chat", STREAM, Failure(ZeroDivisionError(number))))
         assert text.text.count("ZeroDivisionError") == 10
+
+    def test_tracebacks_of_others(self, text: Written) -> None:
+        """So are those that Twisted logs, of a plain protocol that raises, say; other lines of theirs are not."""
+        record = Recorder(Clock(), "off", "text")
+        failure = Failure(ZeroDivisionError())
+        modern: dict[str, Any] = {"log_failure": failure, "log_namespace": "twisted"}
+        older = [{"failure": failure, "log_system": f"Broken,{number},192.0.2.7"} for number in range(100)]
+        assert [record.admits(modern) for _ in range(100)].count(True) == 10
+        assert [record.admits(each) for each in older].count(True) == 10
+        assert all(record.admits({"log_namespace": "author"}) for _ in range(100))
+        record.close()
+        assert text.said == [
+            "twisted: failed: ZeroDivisionError: ... and 90 more like this within 60 s",
+            "Broken: failed: ZeroDivisionError: ... and 90 more like this within 60 s",
+        ]
 
     def test_arrivals(self, objects: Written) -> None:
         """As JSON, 1000 arrivals at once are told each, and more are counted."""

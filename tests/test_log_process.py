@@ -116,6 +116,29 @@ def test_daemon(form: str, tmp_path: Path) -> None:
         assert "[socklab] socklab ready\n" in first
 
 
+def test_plain_protocol_that_fails(tmp_path: Path) -> None:
+    """Tracebacks that Twisted logs for its own protocols are objects too, and bounded."""
+    (tmp_path / "plain.py").write_text(
+        "from twisted.internet.protocol import Factory, Protocol\n"
+        "class Broken(Protocol):\n"
+        "    def dataReceived(self, data):\n"
+        "        raise ValueError(data)\n"
+        "class BrokenFactory(Factory):\n"
+        "    protocol = Broken\n"
+    )
+    with Server(write(tmp_path, protocol="plain:BrokenFactory"), folder=tmp_path) as server:
+        for _ in range(30):
+            with wire.unix(tmp_path / "one.sock") as client:
+                client.sendall(b"\n{}\n")
+                assert client.recv(1) == b""
+        server.stop()
+    found = parsed(server.log)
+    assert 10 <= len([each for each in found if "traceback" in each]) < 15
+    assert [each["left_out"] for each in found if "left_out" in each] == [
+        30 - len([each for each in found if "traceback" in each])
+    ]
+
+
 def test_syslog(tmp_path: Path) -> None:
     """JSON cannot go to syslog: one line says so, status 1."""
     done = run("-n", "--pidfile=", "--syslog", "socklab", "--config", str(write(tmp_path)), folder=tmp_path)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from twisted.logger import LogEvent, formatEvent, formatEventAsClassicLogText
+from twisted.python.failure import Failure
 
 from .entry import Entry
 from .fields import Fields
@@ -17,7 +18,13 @@ from .fields import Fields
 _UNSAFE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _TRACEBACK: Final = 16 * 1024
-"""Characters of a traceback that are logged; its end says most."""
+"""Characters of a traceback that are logged: what was raised may quote the peer."""
+
+
+def failureOf(event: LogEvent) -> Failure | None:
+    """Give the failure that a log event tells of; `twisted.python.log.err` keeps it elsewhere."""
+    failure = event.get("log_failure") or event.get("failure")
+    return failure if isinstance(failure, Failure) else None
 
 
 def asText(event: LogEvent) -> str | None:
@@ -26,7 +33,12 @@ def asText(event: LogEvent) -> str | None:
     Most lines are safe before they come here. Tracebacks are not, nor what protocols log and print.
     """
     text = formatEventAsClassicLogText(event)
-    return None if text is None else _UNSAFE.sub(_escape, text)
+    if text is None:
+        return None
+    if failureOf(event) is not None and len(text) > _TRACEBACK:
+        half = _TRACEBACK // 2
+        text = f"{text[:half]}\n\t...\n\t{text[-half:]}"
+    return _UNSAFE.sub(_escape, text)
 
 
 def asJson(event: LogEvent) -> str | None:
@@ -49,15 +61,16 @@ def _said(event: LogEvent) -> Fields | None:
     entry: Any = event.get("entry")
     if isinstance(entry, Entry):
         return entry.fields()
-    text = formatEvent(event)
-    if not text and "log_failure" not in event:
+    # The text of `twisted.python.log.err` has the traceback in it.
+    text = event["why"] or "Unhandled Error" if "why" in event else formatEvent(event)
+    if not text and failureOf(event) is None:
         return None
     system = event.get("log_system") or event.get("log_namespace") or "-"
     return {"event": "log", "system": str(system), "message": text}
 
 
 def _failure(event: LogEvent) -> Fields:
-    failure = event.get("log_failure")
+    failure = failureOf(event)
     if failure is None:
         return {}
     try:

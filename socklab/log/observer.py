@@ -7,20 +7,38 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, TextIO
 
-from twisted.logger import FileLogObserver
+from twisted.logger import FileLogObserver, ILogObserver, LogEvent
 from twisted.python.logfile import LogFile
+from zope.interface import implementer
 
 from .form import asJson, asText
 
 
-def logObserver(options: Mapping[str, Any], form: Literal["text", "json"]) -> FileLogObserver:
+def logObserver(
+    options: Mapping[str, Any], form: Literal["text", "json"], admits: Callable[[LogEvent], bool]
+) -> BoundedObserver:
     """Open the log where twistd itself would.
 
     That is `--logfile`, which SIGUSR1 rotates, or standard output; a daemon that is told nothing has `twistd.log`.
 
     @param options: twistd's own.
+    @param admits: tells which events are written.
     """
-    return FileLogObserver(_open(options), asJson if form == "json" else asText)
+    return BoundedObserver(FileLogObserver(_open(options), asJson if form == "json" else asText), admits)
+
+
+@implementer(ILogObserver)
+class BoundedObserver:
+    """Leaves out what is not to be written."""
+
+    def __init__(self, write: FileLogObserver, admits: Callable[[LogEvent], bool]) -> None:
+        self._write = write
+        self._admits = admits
+
+    def __call__(self, event: LogEvent) -> None:
+        """Write a log event, or not."""
+        if self._admits(event):
+            self._write(event)
 
 
 def _open(options: Mapping[str, Any]) -> Any:

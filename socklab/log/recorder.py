@@ -6,12 +6,13 @@ import re
 from typing import Final, Literal
 
 from twisted.internet.interfaces import IReactorTime
-from twisted.logger import Logger
+from twisted.logger import LogEvent, Logger
 
 from ..events import Closed, Cut, Dropped, Event, Failed, MessageReceived, MessageSent, Opened, Refused
 from .bound import PERIOD, Bound, Kind
 from .entry import Entry, EventEntry
 from .fields import nameOf
+from .form import failureOf
 from .lines import TraceForm, plain
 
 _logger: Final = Logger(namespace="socklab")
@@ -54,6 +55,19 @@ class Recorder:
             _logger.failure("{entry}", failure=event.failure, entry=entry, log_system="socklab")
         else:
             _logger.info("{entry}", entry=entry, log_system="socklab")
+
+    def admits(self, event: LogEvent) -> bool:
+        """Tell whether to write a log event that is not ours: tracebacks are bounded wherever they come from.
+
+        A plain Twisted protocol that raises has its traceback logged by Twisted, and each peer can make it do so.
+        """
+        failure = failureOf(event)
+        if isinstance(event.get("entry"), Entry) or failure is None:
+            return True
+        # Twisted names each connection: "BrokenProtocol,17,192.0.2.7".
+        system = str(event.get("log_system") or event.get("log_namespace") or "log").partition(",")[0]
+        name = getattr(failure.type, "__name__", "")
+        return self._bound.allows(Kind(system, "failed", name), RATE, BURST)
 
     def close(self) -> None:
         """Say what was left out."""
