@@ -13,6 +13,7 @@ import click
 
 from .certificate import command as certificate
 from .check import command as check
+from .explain import command as explain
 from .new import command as new
 from .protocols import command as protocols
 
@@ -20,7 +21,7 @@ from .protocols import command as protocols
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="socklab", message="%(prog)s %(version)s")
 def main() -> None:
-    """Look at protocols, write one of your own, check config files.
+    """Look at protocols, write one of your own, check config files and explain them.
 
     Servers are started by twistd: twistd -n socklab --config FILE
     """
@@ -29,5 +30,5 @@ def main() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
-for each in (certificate, check, new, protocols):
+for each in (certificate, check, explain, new, protocols):
     main.add_command(each)

@@ -177,7 +177,7 @@ class _Draft:
             why = "no listener of this service asks for it: it needs one on ssl: or tls:"
             self._wrong("tls", "client_ca", what=why)
         self._access = self._parseAccess()
-        self._checkProxied()
+        self._checkAddresses()
 
     @property
     def name(self) -> str | None:
@@ -224,8 +224,10 @@ class _Draft:
             return everybody
         return access
 
-    def _checkProxied(self) -> None:
-        """Find what needs clients' addresses where there are only the proxy's."""
+    def _checkAddresses(self) -> None:
+        """Find what needs clients' addresses where nobody looks at them."""
+        if self._isDatagram and len(self._access.rules) > 1:
+            self._wrong("access", what="the protocol takes every datagram itself: it has to choose, too")
         limits = self.raw.get("limits")
         keys = ["access"] if len(self._access.rules) > 1 else []
         keys += [

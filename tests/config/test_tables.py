@@ -503,3 +503,11 @@ def test_plain_protocol_behind_a_proxy(more: str, key: str, tmp_path: Path) -> N
         f'FILE: service[1] "own:BytesFactory": listen[2]: "haproxy:tcp:2": {why}'
     ]
     assert load(tmp_path, one(listen=listens, more=more)).services
+
+
+def test_access_to_a_datagram_protocol(tmp_path: Path) -> None:
+    """A DatagramProtocol is handed each datagram by Twisted: rules would mean nothing."""
+    text = one("own:Datagrams", "'udp:1'", "access = ['deny 10.0.0.5', 'allow all']")
+    assert complaints(tmp_path, text, own=OWN) == [
+        'FILE: service[1] "own:Datagrams": access: the protocol takes every datagram itself: it has to choose, too'
+    ]
