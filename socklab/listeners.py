@@ -23,8 +23,8 @@ from .log import say
 from .message import speaksMessages
 from .policy.origin import PagePolicy, isLoopbackName
 from .transports.listen import Listen, advice, endpointOf, isAbsent, setOptions, whereOf
-from .transports.serving import Serving
 from .transports.plain import PlainFactory
+from .transports.serving import Serving
 from .transports.stream import StreamFactory
 from .transports.udp import DatagramPeers
 
