@@ -306,10 +306,13 @@ class TestBound:
         assert [record.admits(modern) for _ in range(100)].count(True) == 10
         assert [record.admits(each) for each in older].count(True) == 10
         assert all(record.admits({"log_namespace": "author"}) for _ in range(100))
+        ours = {"log_namespace": "socklab", "log_format": "it did not reach {peer}"}
+        assert [record.admits(ours) for _ in range(100)].count(True) == 10
         record.close()
         assert text.said == [
             "twisted: failed: ZeroDivisionError: ... and 90 more like this within 60 s",
             "Broken: failed: ZeroDivisionError: ... and 90 more like this within 60 s",
+            "socklab: log: it did not reach {peer}: ... and 90 more like this within 60 s",
         ]
 
     def test_arrivals(self, objects: Written) -> None:

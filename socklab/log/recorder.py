@@ -57,17 +57,18 @@ class Recorder:
             _logger.info("{entry}", entry=entry, log_system="socklab")
 
     def admits(self, event: LogEvent) -> bool:
-        """Tell whether to write a log event that is not ours: tracebacks are bounded wherever they come from.
+        """Tell whether to write a log event that is no event of ours, but that a peer may have caused.
 
-        A plain Twisted protocol that raises has its traceback logged by Twisted, and each peer can make it do so.
+        A plain Twisted protocol that raises has its traceback logged by Twisted, and each peer can make it do so. So
+        can it with what our own code has to say here and there. What a protocol logs is its own affair.
         """
-        failure = failureOf(event)
-        if isinstance(event.get("entry"), Entry) or failure is None:
+        failure, namespace = failureOf(event), event.get("log_namespace")
+        if isinstance(event.get("entry"), Entry) or (failure is None and namespace != "socklab"):
             return True
         # Twisted names each connection: "BrokenProtocol,17,192.0.2.7".
-        system = str(event.get("log_system") or event.get("log_namespace") or "log").partition(",")[0]
-        name = getattr(failure.type, "__name__", "")
-        return self._bound.allows(Kind(system, "failed", name), RATE, BURST)
+        system = str(event.get("log_system") or namespace or "log").partition(",")[0]
+        what = str(event.get("log_format", "")) if failure is None else getattr(failure.type, "__name__", "")
+        return self._bound.allows(Kind(system, "log" if failure is None else "failed", what), RATE, BURST)
 
     def close(self) -> None:
         """Say what was left out."""
