@@ -59,8 +59,8 @@ class Recorder:
     def admits(self, event: LogEvent) -> bool:
         """Tell whether to write a log event that is no event of ours, but that a peer may have caused.
 
-        A plain Twisted protocol that raises has its traceback logged by Twisted, and each peer can make it do so. So
-        can it with what our own code has to say here and there. What a protocol logs is its own affair.
+        A plain Twisted protocol that raises has its traceback logged by Twisted, as often as a peer likes. So it
+        is with what our own code has to say here and there. What a protocol logs is its own affair.
         """
         failure, namespace = failureOf(event), event.get("log_namespace")
         if isinstance(event.get("entry"), Entry) or (failure is None and namespace != "socklab"):
