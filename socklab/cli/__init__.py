@@ -21,7 +21,7 @@ from .protocols import command as protocols
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="socklab", message="%(prog)s %(version)s")
 def main() -> None:
-    """Look at protocols, write one of your own, check config files and explain them.
+    """Look at protocols, write one of your own, check config files.
 
     Servers are started by twistd: twistd -n socklab --config FILE
     """

@@ -87,9 +87,10 @@ def command(
     host: str | None,
     path: str | None,
 ) -> None:
-    """Tell whether a peer would be let in, which rule decides, and which limits it has.
+    """Tell whether a peer would be let in.
 
-    ADDRESS is the peer's IP address; a peer on a Unix socket has none. Nothing is opened.
+    Tells which rule decides, and which limits the peer would have. ADDRESS is the peer's IP address; a peer on a
+    Unix socket has none. Nothing is opened.
 
     The status is 0 if it is let in wherever that transport is served, else 1.
 

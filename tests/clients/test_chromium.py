@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import shutil
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +20,8 @@ from .outside import HERE, Client, Serve, absent, requireClient
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-PAGE = (HERE / "pages" / "socket.html").as_uri()
+PAGES = HERE / "pages"
+FILE = (PAGES / "socket.html").as_uri()
 # Without these it looks for updates and hosts of its maker's.
 ARGUMENTS = [
     "--no-sandbox",
@@ -27,6 +31,8 @@ ARGUMENTS = [
     "--disable-sync",
     "--no-first-run",
     "--disable-quic",
+    # A name of the DNS that leads to this machine.
+    "--host-resolver-rules=MAP evil.test 127.0.0.1",
 ]
 
 
@@ -45,19 +51,37 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+class Quiet(SimpleHTTPRequestHandler):
+    """Serves files, and logs nothing."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def website() -> Iterator[int]:
+    """The port of a web server on this machine, with the pages: others may welcome no page from a file."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(PAGES))) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
+
+
 @pytest.fixture
-def newPage(browser: Browser) -> Iterator[Callable[[], Page]]:
-    """Open pages/socket.html, which must log no error of its own."""
+def newPage(browser: Browser, website: int) -> Iterator[Callable[..., Page]]:
+    """Open pages/socket.html, of the web server on this machine or elsewhere; it must log no error of its own."""
     errors: list[str] = []
     with ExitStack() as stack:
 
-        def new() -> Page:
+        def new(where: str = f"http://localhost:{website}/socket.html") -> Page:
             page = browser.new_page(ignore_https_errors=True)
             stack.callback(page.close)
             page.set_default_timeout(20_000)
             # What is raised in a callback of Playwright's ends its connection to the browser.
             page.on("pageerror", lambda error: errors.append(str(error)))
-            page.goto(PAGE)
+            page.goto(where)
             return page
 
         yield new
@@ -102,7 +126,30 @@ def test_echo(newPage: Callable[[], Page], echo: Server) -> None:
     page.evaluate("socket.close(1000)")
     see(page, "close", "close 1000 clean")
     assert seen(page) == ["open ", "hello", "안녕하세요 👋", "끝", "close 1000 clean"]
-    echo.waitFor('origin "null"')
+    echo.waitFor('origin "http://localhost:')
+
+
+def test_page_in_a_file(newPage: Callable[..., Page], serve: Serve, echo: Server) -> None:
+    """A page that was opened from a file is welcome where the config says so, as in the chat, and else not."""
+    page = newPage(FILE)
+    connect(page, url(serve("chat.toml"), "chat"))
+    see(page, "message", "Welcome.")
+    connect(page, url(echo, "echo"))
+    see(page, "close", "close 1006 unclean")
+    echo.waitFor("refused: websocket.origins: a page of null (a file, or a page that hides where it is from)")
+
+
+def test_foreign_page(newPage: Callable[..., Page], website: int, echo: Server) -> None:
+    """A page of another host cannot connect to this machine, and neither can one whose name is rebound to it."""
+    page = newPage(f"http://evil.test:{website}/socket.html")
+    port = echo.ports["echo", "ws"]
+    for host in ("localhost", "127.0.0.1"):
+        connect(page, f"ws://{host}:{port}/")
+    echo.waitFor(f'refused: websocket.origins: a page of "http://evil.test:{website}"', times=2)
+    connect(page, f"ws://evil.test:{port}/")
+    echo.waitFor(f'refused: websocket.hosts: "evil.test:{port}" is no name of this server')
+    page.locator("[data-event=close]").nth(2).wait_for()
+    assert seen(page) == ["error", "close 1006 unclean"] * 3
 
 
 def test_page_leaves(newPage: Callable[[], Page], echo: Server) -> None:
