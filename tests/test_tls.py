@@ -9,6 +9,7 @@ import ssl
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 import pytest
@@ -312,8 +313,9 @@ class TestRenewal(TestCase):
 
     def setUp(self) -> None:
         self.authority = trustme.CA()
-        self.folder = Path(self.mktemp())
-        self.folder.mkdir()
+        folder = TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
 
     async def serve(self, listen: Listen) -> tuple[ServerCertificate, int]:
         """Open a port that echoes; give its certificate and its number."""
