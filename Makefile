@@ -24,7 +24,7 @@ test: $(VENV)/.test ## run the whole test suite
 check: $(VENV)/.dev $(VENV)/.test ## check the format, lint, and check the types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy --strict -p socklab
+	$(BIN)/mypy --strict -p socklab -m _socklab_pytest
 	for each in examples/*/; do $(BIN)/mypy --strict "$$each" || exit; done
 
 docs: $(VENV)/.dev ## make the API reference, build/api/index.html, from the docstrings

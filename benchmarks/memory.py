@@ -33,10 +33,14 @@ listen = ['{endpoint}:0:interface=127.0.0.1']
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
+def own(number: int) -> tuple[str, int]:
+    """Give a client's own address: 127.0.0.1 alone has 28,000 ports."""
+    return f"127.0.0.{2 + number % 200}", 0
+
+
 async def tcp(port: int, number: int) -> Streams:
     """Connect, and have one byte or line answered, so that all is there that a client costs."""
-    # A port of the client's own each: 127.0.0.1 alone has 28,000.
-    reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(f"127.0.0.{2 + number % 200}", 0))
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=own(number))
     writer.write(b"/rooms\n")
     await reader.readuntil(b"\n")
     return reader, writer
@@ -44,7 +48,7 @@ async def tcp(port: int, number: int) -> Streams:
 
 async def websocket(port: int, number: int) -> Streams:
     """Connect, shake hands, and have one message answered."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(f"127.0.0.{2 + number % 200}", 0))
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=own(number))
     writer.write(HANDSHAKE)
     await reader.readuntil(b"\r\n\r\n")
     writer.write(clientFrame(1, b"/rooms"))

@@ -3,8 +3,9 @@
 Here are the names that an author of a protocol imports.
 """
 
-from .framing import FRAMINGS, Framing, FramingError, Lines, Netstring, Raw
+from .framing import FRAMINGS, Framing, FramingError, Int8, Int16, Int32, Lines, Netstring, Raw
 from .http import HttpError, response
+from .limits import Limits
 from .message import (
     Encoded,
     Factory,
@@ -30,6 +31,10 @@ __all__ = [
     "HttpError",
     "IMessageFactory",
     "IMessageTransport",
+    "Int8",
+    "Int16",
+    "Int32",
+    "Limits",
     "Lines",
     "MemoryRooms",
     "MessageProtocol",

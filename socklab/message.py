@@ -163,7 +163,9 @@ class MessageProtocol(BaseProtocol):
     """
 
     transport: IMessageTransport  # type: ignore[assignment]
+    """Where messages go, and what is known of the peer."""
     factory: twisted_protocol.Factory | None = None
+    """What built this. Annotate it as your own Factory, and a type checker knows what that has."""
 
     def makeConnection(self, transport: Any) -> Awaitable[object] | None:
         """Begin: keep the transport, and call `connectionMade`. The adapters call this."""
@@ -209,8 +211,9 @@ class Factory(twisted_protocol.Factory):
     that has a method `reconfigure` is given changed options by it on a reload: see `docs/config.md`.
     """
 
-    clock: IReactorTime
-    """The clock for timers: the reactor's, or a test's. It is there when `startFactory` is called."""
+    clock: Any
+    """The clock for timers (`IReactorTime`): the reactor, or a test's `Clock`. It is there when `startFactory` is
+    called."""
 
     protocol: Any = None
     """A `MessageProtocol` class, called for each peer."""
@@ -263,6 +266,8 @@ def framingFor(
     @param limits: has the greatest lengths, in bytes, as attributes `message` and `line`.
     @param named: a framing to take instead of the Factory's own.
     """
+    if not speaksMessages(factory):
+        return None, False
     make: Any = named or getattr(factory, "framing", Raw)
     key = ("" if named else getattr(factory, "framingLimit", "")) or getattr(make, "limit", "message")
     return (None if make is Raw else partial(make, getattr(limits, key))), key == "line"

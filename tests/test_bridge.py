@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 
 from socklab.events import Cut
 from socklab.testing import MemoryServer
+from socklab.testing.peers import WebSocketPeer
 
 
 class Upper(LineReceiver):
@@ -173,3 +174,36 @@ def test_transport_is_a_transport() -> None:
     transport.write(b"late")  # type: ignore[attr-defined]
     peer.frames()
     assert peer.closed
+
+
+def test_pull_producer_is_asked_once_a_turn() -> None:
+    """A producer that waits to be asked, such as Chargen, is asked once a turn, whenever the peer falls behind."""
+    asked = 0
+    peers: list[WebSocketPeer] = []
+
+    class Producing(Protocol):
+        def connectionMade(self) -> None:
+            self.transport.registerProducer(self, False)  # type: ignore[attr-defined]
+
+        def resumeProducing(self) -> None:
+            nonlocal asked
+            asked += 1
+            # Every third is more than is taken at once; the peer has read it before the next turn.
+            for each in peers:
+                each.stopReading()
+                if asked % 3 == 0:
+                    server.clock.callLater(0, each.startReading)
+            self.transport.write(b"x" * 30_000)
+
+        def stopProducing(self) -> None:
+            pass
+
+    server = serve(Producing)
+    peers.append(server.websocket())
+    for _ in range(20):
+        before = asked
+        server.advance(1)
+        assert asked - before <= 1
+    assert asked > 10
+    peers[0].reset()
+    assert not server.clock.getDelayedCalls()

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from socklab.testing import ServerProcess
+from tests.clients.browser import ARGUMENTS
 from tests.clients.outside import Client, absent, requireClient
-from tests.clients.test_chromium import ARGUMENTS
 from tests.process import CHECKOUT
 
 if TYPE_CHECKING:

@@ -88,6 +88,7 @@ class Reloading:
         return [*reload(self.lab, loadConfig(self.path))]
 
 
+REPLACED = ": replaced; the peers of the old one drain"
 LISTEN = "listen = ['tcp:0']"
 
 
@@ -106,10 +107,7 @@ LISTEN = "listen = ['tcp:0']"
         (
             service(),
             service(more="[service.options]\nstep = 2"),
-            [
-                "~ one: options step, which the protocol cannot take while it runs: replaced; "
-                + "the peers of the old one drain"
-            ],
+            ["~ one: options step, which the protocol cannot take while it runs" + REPLACED],
         ),
         (
             service(),

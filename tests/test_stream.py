@@ -333,6 +333,8 @@ class TestBackpressure:
             server.advance(0.001)
         assert pulled.asked == 7
         peer.startReading()
+        for _ in range(20):
+            server.advance(0.001)
         assert pulled.asked == 20
 
     def test_protocol_pauses_its_peer(self) -> None:

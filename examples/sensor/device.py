@@ -46,7 +46,7 @@ def main(kind: str, host: str, port: str, packets: str = "3") -> None:
     udp = kind == "udp"
     connection = socket.socket(socket.AF_INET, socket.SOCK_DGRAM if udp else socket.SOCK_STREAM)
     connection.settimeout(1 if udp else 10)
-    connection.connect((host, int(port)))
+    connection.connect(socket.getaddrinfo(host, int(port), socket.AF_INET)[0][-1])
     sequence = 0
     for number in range(int(packets)):
         readings = struct.pack("!BhBh", TEMPERATURE, 2150 + 3 * number, HUMIDITY, 480 - number)

@@ -7,8 +7,7 @@ from typing import Final
 
 from twisted.logger import Logger
 
-from socklab import Factory, MessageProtocol, PeerError
-from socklab.framing import Int16
+from socklab import Factory, Int16, MessageProtocol, PeerError
 
 log: Final = Logger(namespace="sensor")
 

@@ -12,9 +12,10 @@ from typing import Any, Final, get_type_hints
 from twisted.internet.protocol import BaseProtocol, DatagramProtocol
 
 from ..config import readConfig
-from ..config.finding import BUILTIN, NoProtocol, available, find
+from ..config.finding import BUILTIN, NoProtocol, available, find, said
+from ..config.options import Unmade
 from ..message import Factory, IMessageFactory, MessageProtocol, speaksMessages
-from .docstrings import summaryOf
+from .docstrings import summaryOf, unwrapped
 from .options import Option, optionsOf
 
 __all__ = ["NoProtocol", "Offer", "named", "offered", "offers"]
@@ -58,7 +59,8 @@ def offered(name: str, config: Path) -> Offer:
     if ":" not in name and name in (known := available()):
         return _installed(name, known[name][0])
     found = find(name, config)
-    return _describe(name, _fileOf(found), found)
+    module = sys.modules[name.partition(":")[0]]
+    return _describe(name, getattr(module, "__file__", None) or "a module without a file", found)
 
 
 def named(config: Path) -> Iterator[Offer]:
@@ -84,16 +86,24 @@ def _installed(name: str, entry: EntryPoint) -> Offer:
 
 
 def _describe(name: str, origin: str, found: Any) -> Offer:
-    doc = summaryOf(found) or summaryOf(getattr(found, "protocol", None))
+    made = unwrapped(found)
+    doc = summaryOf(made) or summaryOf(getattr(made, "protocol", None))
     try:
-        return Offer(name, origin, doc, _served(found), tuple(optionsOf(found)))
+        return Offer(name, origin, doc, _served(made), tuple(optionsOf(found)))
+    except Unmade as error:
+        reason = str(error)
     except Exception as error:  # What somebody annotates may raise anything.
-        reason = str(error).partition("\n")[0]
-        return Offer(name, origin, doc, error=f"its options cannot be checked: {reason}")
+        reason = f"its options cannot be told: {said(error)}"
+    return Offer(name, origin, doc, error=reason)
 
 
 def _served(found: Any) -> tuple[str, ...]:
-    kind = found if isinstance(found, type) else get_type_hints(found).get("return")
+    kind = found
+    if not isinstance(found, type):
+        try:
+            kind = get_type_hints(found).get("return")
+        except Exception:  # It is no function, or its annotations mean nothing.
+            return ()
     if not isinstance(kind, type):
         return ()
     if issubclass(kind, DatagramProtocol):
@@ -107,8 +117,3 @@ def _served(found: Any) -> tuple[str, ...]:
         )
         transports = getattr(kind, "transports", Factory.transports)
     return tuple(word for each, word in _KINDS.items() if each in transports and (messages or each != "udp"))
-
-
-def _fileOf(found: Any) -> str:
-    module = sys.modules.get(getattr(found, "__module__", ""))
-    return getattr(module, "__file__", None) or "a module without a file"

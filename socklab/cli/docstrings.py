@@ -6,19 +6,27 @@ import dataclasses
 import inspect
 import re
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any
 
-from docstring_parser import Docstring, ParseError, parse, parse_from_object
+from docstring_parser import Docstring, DocstringParam, ParseError, parse, parse_from_object
+from pydantic import BaseModel
+
+
+def unwrapped(found: Any) -> Any:
+    """Give what a `functools.partial` calls in the end; anything else as it is."""
+    while isinstance(found, partial):
+        found = found.func
+    return found
 
 
 def summaryOf(found: Any) -> str:
-    """Give the first sentence or so of an object's own docstring, on one line; "" if it has none."""
-    text = getattr(found, "__doc__", None)
-    # A dataclass without a docstring is given its signature.
-    own = f"{found.__name__}(" if isinstance(found, type) and dataclasses.is_dataclass(found) else None
-    if not isinstance(text, str) or (own and text.startswith(own)):
+    """Give the first paragraph of a class's or function's own docstring, on one line; "" if it has none."""
+    text = found.__doc__ if isinstance(found, type) or inspect.isroutine(found) else None
+    if text is None or (dataclasses.is_dataclass(found) and text.startswith(f"{getattr(found, '__name__', '')}(")):
+        # A dataclass without a docstring is given its signature.
         return ""
-    # What is not there yet when the parameters begin is none: `"""@param marks: ..."""`
+    # There may be nothing before the parameters: """@param marks: ..."""
     paragraph = re.split(r"\n\s*\n|^\s*[@:](?=\w+.*:)", inspect.cleandoc(text), maxsplit=1, flags=re.MULTILINE)[0]
     return _line(paragraph)
 
@@ -31,7 +39,7 @@ def docsOf(found: Any, options: Iterable[str]) -> dict[str, str]:
     """
     options = [*options]
     said: dict[str, str] = {}
-    for docstring in _docstrings(found):
+    for docstring in _docstrings(unwrapped(found)):
         for each in docstring.params:
             # attrs has the option `marks` for the attribute `_marks`.
             name = each.arg_name if each.arg_name in options else each.arg_name.removeprefix("_")
@@ -44,6 +52,8 @@ def docsOf(found: Any, options: Iterable[str]) -> dict[str, str]:
 
 def _docstrings(found: Any) -> Iterator[Docstring]:
     if isinstance(found, type):
+        if issubclass(found, BaseModel):
+            yield _described(found)
         for each in found.__mro__:
             if "__init__" in vars(each):
                 yield _parsed(vars(each)["__init__"].__doc__)
@@ -55,6 +65,14 @@ def _docstrings(found: Any) -> Iterator[Docstring]:
                 continue
     else:
         yield _parsed(found.__doc__)
+
+
+def _described(model: type[BaseModel]) -> Docstring:
+    """Give what pydantic's own `Field(description=...)` says."""
+    docstring = Docstring()
+    for name, field in model.model_fields.items():
+        docstring.meta.append(DocstringParam([], field.description, name, None, None, None))
+    return docstring
 
 
 def _parsed(text: str | None) -> Docstring:

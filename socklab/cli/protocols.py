@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from dataclasses import asdict
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -58,7 +60,10 @@ def command(
     # As a config in that folder would find them; whether there is one does not matter.
     beside = config or (folder or Path()) / "socklab.toml"
     try:
-        found = [offered(name, beside)] if name else [*(named(config) if config else offers())]
+        # A module that prints when it is imported shall not do so into what a program reads.
+        with redirect_stdout(sys.stderr):
+            several = named(config) if config else offers()
+            found = [*several] if name is None else [offered(name, beside)]
     except (NoProtocol, ConfigError) as error:
         raise click.ClickException(str(error)) from None
     if asJson:
@@ -66,7 +71,7 @@ def command(
     else:
         text = "\n\n".join("\n".join(_lines(each)) for each in found)
         click.echo(text, nl=bool(text))
-    context.exit(1 if name and found[0].error else 0)
+    context.exit(1 if name is not None and found[0].error else 0)
 
 
 def _lines(offer: Offer) -> Iterator[str]:

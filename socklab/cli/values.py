@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 import types
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, time, timedelta
+from decimal import Decimal
 from enum import Enum
-from pathlib import Path
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from pathlib import PurePath
 from typing import Annotated, Any, Final, Union, get_args, get_origin
+from uuid import UUID
 
 from pydantic import BaseModel
 
+from ..config.arguments import argumentsOf, isTable
 from ..units import Expected, PositiveSeconds, Seconds, Size
 
 # Keys that TOML takes without quotes.
@@ -81,32 +84,53 @@ def _size(value: int) -> str:
 
 
 def _toml(value: object) -> str | None:
-    if isinstance(value, Enum):
-        return _toml(value.value)
-    if isinstance(value, bytes):
-        try:
-            return _toml(value.decode())
-        except UnicodeDecodeError:
-            return None
-    if isinstance(value, str | Path):
-        # JSON escapes as TOML does, but for DEL.
-        return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int | float):
-        return str(value)
-    if isinstance(value, date | time):
-        return value.isoformat()
+    match value:
+        case Enum():
+            # As the config takes it: by its value if that is text, else by its name.
+            return _toml(value.value if isinstance(value.value, str) else value.name)
+        case bool():
+            return str(value).lower()
+        case int() | float():
+            return str(value)
+        case bytes():
+            try:
+                return _toml(value.decode())
+            except UnicodeDecodeError:
+                return f"[{', '.join(f'0x{byte:02x}' for byte in value)}]"
+        case re.Pattern():
+            return _toml(value.pattern)
+        case timedelta():
+            return _duration(value.total_seconds())
+        case date() | time():
+            return value.isoformat()
+        case IPv4Address() | IPv4Network() | IPv6Address() | IPv6Network() | Decimal() | PurePath() | UUID():
+            return _toml(str(value))
+        case str():
+            # JSON escapes as TOML does, but for DEL.
+            return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+        case list() | set() | frozenset():
+            return _list(value)
+    if (keys := _keys(value)) is not None:
+        return _table(keys)
+    return _list(value) if isinstance(value, tuple) else None
+
+
+def _list(values: Iterable[object]) -> str | None:
+    items = [_toml(each) for each in values]
+    return None if None in items else f"[{', '.join(filter(None, items))}]"
+
+
+def _keys(value: Any) -> Mapping[Any, Any] | None:
+    """Give what stands in a table; None for what is none."""
     if isinstance(value, Mapping):
-        return _table(value)
+        return value
     if isinstance(value, BaseModel):
-        return _table({name: getattr(value, name) for name in type(value).model_fields})
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return _table({each.name: getattr(value, each.name) for each in dataclasses.fields(value) if each.init})
-    if isinstance(value, list | tuple | set | frozenset):
-        items = [_toml(each) for each in value]
-        return None if None in items else f"[{', '.join(filter(None, items))}]"
-    return None
+        return {name: getattr(value, name) for name in type(value).model_fields}
+    if isinstance(value, type) or not isTable(type(value)):
+        return None
+    names = [each.name for each in argumentsOf(type(value)).named]
+    # attrs has the argument `marks` for the attribute `_marks`.
+    return {name: getattr(value, name, getattr(value, f"_{name}", None)) for name in names}
 
 
 def _table(values: Mapping[Any, Any]) -> str | None:

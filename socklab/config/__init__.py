@@ -7,18 +7,19 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from ..framing import FRAMINGS, Framing
 from ..limits import Limits
-from ..message import framingFor, speaksMessages
+from ..message import framingFor
 from ..policy.access import Access, RuleError
 from ..transports.listen import Listen, parseListen, unreadable
 from .errors import ConfigError, Mistake, mistakes, place
 from .factories import build, tryFraming
 from .finding import NoProtocol, find
+from .fit import boundless, faceless, unservable, useless
 from .options import Unmade
 from .schema import FileTable, ListenTable, ServerTable, ServiceTable, WebSocketTable
 
@@ -151,9 +152,6 @@ def _tidy(found: list[Mistake]) -> list[Mistake]:
     )
 
 
-_KINDS: Final = {"stream": "streams (tcp:, ssl:, unix:)", "udp": "udp:", "websocket": "ws:"}
-
-
 class _Draft:
     """A service as it stands in the file, with what is wrong beyond the shape of its tables."""
 
@@ -165,7 +163,6 @@ class _Draft:
         self.listens: list[Listen | None] = []
         self.factory: Any = None
         self._options: Mapping[str, Any] = {}
-        self._isDatagram = False
         self._loadFactory(path, folder)
         entries = raw.get("listen")
         clients = self._loadAuthorities(folder)
@@ -178,6 +175,7 @@ class _Draft:
             self._wrong("tls", "client_ca", what=why)
         self._access = self._parseAccess()
         self._checkAddresses()
+        self._checkLimits()
 
     @property
     def name(self) -> str | None:
@@ -208,9 +206,9 @@ class _Draft:
                 self._wrong(*loc, what=what)
             if built is not None:
                 self.factory, self._options = built.factory, built.options
-        self._isDatagram = self.factory is not None and not hasattr(self.factory, "buildProtocol")
-        if self.factory is not None and "framing" in self.raw:
-            self._checkFraming("framing")
+        if self.factory is not None:
+            for loc, what in useless(self.factory, self.raw):
+                self._wrong(*loc, what=what)
 
     def _parseAccess(self) -> Access:
         entries = self.raw.get("access")
@@ -225,20 +223,13 @@ class _Draft:
         return access
 
     def _checkAddresses(self) -> None:
-        """Find what needs clients' addresses where nobody looks at them."""
-        if self._isDatagram and len(self._access.rules) > 1:
-            self._wrong("access", what="the protocol takes every datagram itself: it has to choose, too")
+        listens = [each for each in self.listens if each is not None]
         limits = self.raw.get("limits")
         keys = ["access"] if len(self._access.rules) > 1 else []
-        keys += [
-            key for key in ("per_address", "accept_rate_per_address") if isinstance(limits, dict) and key in limits
-        ]
-        if not keys or self.factory is None or speaksMessages(self.factory):
-            return
-        for number, listen in enumerate(self.listens):
-            if listen is not None and listen.prefix == "haproxy" and listen.kind == "stream":
-                why = f"a plain Twisted protocol behind haproxy: shows the proxy's address to `{keys[0]}`"
-                self._wrong("listen", number, what=f'"{listen.text}": {why}')
+        keys += [*limits] if isinstance(limits, dict) else []
+        if self.factory is not None and len(listens) == len(self.listens):
+            for loc, what in faceless(self.factory, listens, keys):
+                self._wrong(*loc, what=what)
 
     def _loadAuthorities(self, folder: Path) -> ClientCertificates | None:
         table = self.raw.get("tls")
@@ -255,11 +246,14 @@ class _Draft:
             self._wrong("tls", "client_ca", what=str(error))
         return None
 
-    def _checkFraming(self, *loc: int | str) -> None:
-        if not speaksMessages(self.factory):
-            self._wrong(*loc, what="the protocol reads bytes, not messages: it needs no framing")
-        elif getattr(self.factory, "fixedFraming", False):
-            self._wrong(*loc, what="the protocol says itself where its messages end")
+    def _checkLimits(self) -> None:
+        listens = [each for each in self.listens if each is not None]
+        limits = self.raw.get("limits")
+        if self.factory is not None and isinstance(limits, dict) and len(listens) == len(self.listens):
+            for loc, what in boundless(
+                self.factory, listens, [key for key in limits if key in Limits.model_fields]
+            ):
+                self._wrong(*loc, what=what)
 
     def _parse(
         self, number: int, entry: object, folder: Path, clients: ClientCertificates | None, again: bool
@@ -267,8 +261,8 @@ class _Draft:
         text = entry.get("endpoint") if isinstance(entry, dict) else entry
         loc: tuple[int | str, ...] = ("listen", number)
         if isinstance(entry, dict):
-            if self.factory is not None and "framing" in entry:
-                self._checkFraming(*loc, "framing")
+            for key, what in useless(self.factory, entry) if self.factory is not None else ():
+                self._wrong(*loc, *key, what=what)
             loc = (*loc, "endpoint")
         if not isinstance(text, str):
             return None
@@ -277,25 +271,13 @@ class _Draft:
         except ValueError as error:
             self._wrong(*loc, what=f'"{text}": {error}')
             return None
-        if self.factory is not None and (fault := self._unfit(listen)):
+        if self.factory is not None and (fault := unservable(self.factory, listen)):
             self._wrong(*loc, what=f'"{text}": {fault}')
         if isinstance(entry, dict) and "framing" in entry and listen.kind != "stream":
             self._wrong("listen", number, "framing", what="only streams need one: here a message is a message")
         if isinstance(entry, dict) and "encoding" in entry and listen.kind == "websocket":
             self._wrong("listen", number, "encoding", what="WebSocket text is always UTF-8 (RFC 6455, 5.6)")
         return listen
-
-    def _unfit(self, listen: Listen) -> str | None:
-        """Say why the protocol cannot be served there."""
-        if self._isDatagram:
-            return None if listen.kind == "udp" else "the protocol is one for datagrams: listen on udp:"
-        if listen.kind == "udp" and not speaksMessages(self.factory):
-            return "the protocol needs a stream: it cannot be served over datagrams"
-        served = getattr(self.factory, "transports", (listen.kind,))
-        if speaksMessages(self.factory) and listen.kind not in served:
-            kinds = ", ".join(_KINDS[kind] for kind in sorted(served))
-            return f"with these options the protocol is served over {kinds} only"
-        return None
 
     def service(self, table: ServiceTable) -> Service:
         """Give the record, when nothing is wrong.

@@ -195,10 +195,9 @@ def _ofModel(model: type[BaseModel]) -> Arguments:
 def _ofTypedDict(found: Any) -> Arguments:
     named = []
     for name, annotation in get_type_hints(found, include_extras=True).items():
-        while getattr(get_origin(annotation), "__name__", getattr(get_origin(annotation), "_name", "")) in _MARKS:
+        isRequired = name in found.__required_keys__
+        while (mark := getattr(get_origin(annotation), "_name", "")) in ("Required", "NotRequired", "ReadOnly"):
+            isRequired = mark == "Required" if mark != "ReadOnly" else isRequired
             (annotation,) = get_args(annotation)
-        named.append(Argument(name, annotation, isRequired=name in found.__required_keys__))
+        named.append(Argument(name, annotation, isRequired))
     return Arguments(tuple(named), None)
-
-
-_MARKS: Final = ("Required", "NotRequired", "ReadOnly")

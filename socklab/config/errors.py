@@ -141,7 +141,7 @@ def _bounds(metadata: Iterable[Any], unit: str) -> str:
     @param unit: of its length; without one its length has its own words.
     """
     bounds: list[str] = []
-    more = ""
+    counted = more = ""
     for each in _constraints(metadata):
         match each:
             case Ge(ge=bound):
@@ -153,15 +153,17 @@ def _bounds(metadata: Iterable[Any], unit: str) -> str:
             case Lt(lt=bound):
                 bounds.append(f"below {bound}")
             case MinLen(min_length=bound) if unit:
-                bounds.append(f"at least {bound} {unit if bound != 1 else unit[:-1]}")
+                bounds.append(f"at least {bound}")
+                counted = f" {unit if bound != 1 else unit[:-1]}"
             case MaxLen(max_length=bound) if unit:
-                bounds.append(f"at most {bound} {unit if bound != 1 else unit[:-1]}")
+                bounds.append(f"at most {bound}")
+                counted = f" {unit if bound != 1 else unit[:-1]}"
             case MultipleOf(multiple_of=factor):
                 more += f" that is a multiple of {factor}"
             case _ if pattern := getattr(each, "pattern", None):
                 more += f" that matches {getattr(pattern, 'pattern', pattern)}"
     if bounds:
-        more = f"{' of' if bounds[0].startswith('at ') else ''} {' and '.join(bounds)}{more}"
+        more = f"{' of' if bounds[0].startswith('at ') else ''} {' and '.join(bounds)}{counted}{more}"
     return more
 
 

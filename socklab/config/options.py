@@ -166,8 +166,8 @@ def _field(argument: Argument, name: str = "") -> tuple[Any, Any]:
     default = argument.default
     if argument.isRequired:
         default = ...
-    elif type(default).__hash__ is None and not isinstance(default, list | dict | set):
-        # pydantic would make a deep copy of it.
+    elif type(default).__hash__ is None:
+        # pydantic would make a deep copy of it, and of all that is in it.
         return annotation, Field(default_factory=lambda: default)
     return annotation, default
 

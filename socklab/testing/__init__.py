@@ -8,13 +8,13 @@
 The adapters are the real ones, and what carries them is stricter than the real thing: what a protocol raises is
 raised in the test, wrong types are refused, and so is text that is no UTF-8 where a browser would close over it.
 
-With pytest the fixture `socklab_server` (see `socklab.testing.fixtures`) serves a config in a process of its own;
-with trial a `ConfigTestCase` serves one in trial's reactor.
+With pytest the fixture `socklab_server` serves a config in a process of its own (a `ServerProcess`); with trial a
+`ConfigTestCase` serves one in trial's reactor.
 """
 
 from .frames import Frame, clientFrame
 from .peers import ConnectedPeer, DatagramTestPeer, StreamPeer, WebSocketPeer, splits
-from .process import ServerProcess
+from .process import ServerProcess, StartServer
 from .server import MemoryServer
 from .transcript import Entry
 from .trial import ConfigTestCase, RunningConfig
@@ -28,6 +28,7 @@ __all__ = [
     "MemoryServer",
     "RunningConfig",
     "ServerProcess",
+    "StartServer",
     "StreamPeer",
     "WebSocketPeer",
     "clientFrame",

@@ -148,8 +148,7 @@ class WebSocketPeer(ConnectedPeer):
         self._frames: list[Frame] = []
         self.response = b""
         """The head of the server's answer to the handshake, and after a refusal its body."""
-        self.closeCode: int | None = None
-        """What the server closed with."""
+        self._closeCode: int | None = None
 
     def sendBytes(self, data: bytes) -> None:
         """Send bytes as they are: part of a frame, or none at all."""
@@ -194,8 +193,14 @@ class WebSocketPeer(ConnectedPeer):
             self._data = self._data[size:]
             self._frames.append(frame)
             if frame.opcode == 8:
-                self.closeCode = struct.unpack("!H", frame.payload[:2])[0] if frame.payload else 1005
+                self._closeCode = struct.unpack("!H", frame.payload[:2])[0] if frame.payload else 1005
         return self._frames
+
+    @property
+    def closeCode(self) -> int | None:
+        """What the server has closed with."""
+        self.frames()
+        return self._closeCode
 
     def close(self, code: int = 1000) -> None:
         """Send a close frame."""

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Final
@@ -140,7 +141,7 @@ class ServerProcess:
     def transcript(self, service: str, entries: int = 0, seconds: float = 30) -> list[Entry]:
         """Give what has happened between a service and its peers; it needs `--trace hex`.
 
-        @param entries: how many there must be; they are waited for.
+        @param entries: how many to wait for, and to give; 0: all that there are by now.
         @raise AssertionError: there are not so many in time; with the log.
         """
         deadline = time.monotonic() + seconds
@@ -150,7 +151,7 @@ class ServerProcess:
             log = data[: data.rfind(b"\n") + 1].decode(errors="replace")
             found = [*fromLog(log, service)]
             if len(found) >= entries:
-                return found
+                return found[: entries or None]
             if not self._log.waitForMore(len(data), deadline - time.monotonic()):
                 raise AssertionError(f"no {entries} entries of {service}, but {len(found)}:\n{self.log}")
 
@@ -213,3 +214,7 @@ class ServerProcess:
             self._process.kill()
             self._process.wait()
         self._log.waitForEnd(5)
+
+
+StartServer = Callable[..., ServerProcess]
+"""What the pytest fixture `socklab_server` gives: `start(config, *arguments)`."""

@@ -21,10 +21,14 @@ from ..transports.plain import PlainFactory
 from ..transports.serving import OpenConnections, Serving
 from ..transports.stream import StreamFactory
 from .peers import DatagramTestPeer, StreamPeer, WebSocketPeer
+from .transcript import Entry, fromEvents
 from .wires import MemoryDatagrams, MemoryTLSTransport, MemoryTransport
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
+
+
+_NAME = "test"
 
 
 class MemoryServer:
@@ -50,7 +54,9 @@ class MemoryServer:
         @param deflate: whether WebSocket offers permessage-deflate.
         """
         self.clock = Clock()
+        """The Factory's, and that of all peers; `advance` moves it."""
         self.events: list[Event] = []
+        """What has happened, in order."""
         self.connections = OpenConnections()
         self._factory = factory
         self._framing = framing
@@ -142,9 +148,13 @@ class MemoryServer:
         return WebSocketPeer(self.check, wire)
 
     def advance(self, seconds: float) -> None:
-        """Let time pass."""
+        """Let time pass, in one step: what that begins has its own time after it."""
         self.clock.advance(seconds)
         self.check()
+
+    def transcript(self) -> list[Entry]:
+        """Give what has happened, in order; the reason why a peer was cut, too."""
+        return [*fromEvents(self.events, _NAME)]
 
     def check(self) -> None:
         """Raise what the protocol raised.
@@ -168,7 +178,7 @@ class MemoryServer:
     def _serving(self, encoding: str) -> Serving:
         framing, lines = framingFor(self._factory, self._limits, self._framing)
         return Serving(
-            service="test",
+            service=_NAME,
             factory=self._factory,
             events=self._stream,
             clock=self.clock,

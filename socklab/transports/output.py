@@ -16,6 +16,8 @@ _log = Logger(namespace="socklab")
 
 _CHUNK = 64 * 1024
 _PATIENCE = 256 * 1024
+# Seconds: in the reactor's next turn. It is more than 0 because a clock in memory runs all that is due at once.
+_NEXT_TURN = 1e-8
 
 
 class Owner(TypingProtocol):
@@ -46,6 +48,7 @@ class Output:
         "_owner",
         "_patience",
         "_producer",
+        "_pulling",
         "_pulls",
         "_serving",
         "_size",
@@ -74,6 +77,7 @@ class Output:
         self._softTimer: IDelayedCall | None = None
         self._producer: IPushProducer | IPullProducer | None = None
         self._pulls = False
+        self._pulling: IDelayedCall | None = None
         self.paused = False
         """Whether the peer is reading more slowly than it is written to."""
         self.closing = False
@@ -148,10 +152,10 @@ class Output:
             self.paused = False
             self._owner.outputResumed()
             if self._producer is not None:
-                if self._pulls:
-                    self._pull()
-                else:
+                if not self._pulls:
                     self._producer.resumeProducing()
+                elif self._pulling is None:
+                    self._pull()
 
     def stopProducing(self) -> None:
         """The connection is gone (`IPushProducer`); its adapter is told by `connectionLost`."""
@@ -236,14 +240,21 @@ class Output:
     def unregisterProducer(self) -> None:
         """The protocol's producer is done (`IConsumer`)."""
         self._producer = None
+        self._pulls = False
+        if self._pulling is not None:
+            self._pulling.cancel()
+            self._pulling = None
 
     def _pull(self) -> None:
-        if self._producer is not None and self._pulls and not self.paused:
+        """Ask a producer that waits to be asked (`IPullProducer`), once a turn for as long as the peer reads."""
+        self._pulling = None
+        if self._producer is not None and not self.paused:
+            self._pulling = self._serving.clock.callLater(_NEXT_TURN, self._pull)
             self._producer.resumeProducing()
-            self._serving.clock.callLater(0, self._pull)
 
     def _stopProducer(self) -> None:
-        producer, self._producer = self._producer, None
+        producer = self._producer
+        self.unregisterProducer()
         if producer is not None:
             try:
                 producer.stopProducing()

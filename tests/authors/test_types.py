@@ -25,7 +25,7 @@ class Slow(MessageProtocol):
         self.transport.sendMessage(payload, isBinary)
 
     def readConnectionLost(self) -> None:
-        self.transport.loseConnection()
+        self.transport.clock.callLater(1, self.transport.loseConnection)
 
 
 class SlowFactory(Factory):
@@ -41,7 +41,7 @@ def check(folder: Path, source: str) -> str:
     (folder / "slow.py").write_text(source)
     done = subprocess.run(
         [sys.executable, "-m", "mypy", "--strict", "--config-file=", "slow.py"],
-        cwd=tmp_path,
+        cwd=folder,
         env={**os.environ, "MYPYPATH": str(CHECKOUT)},
         capture_output=True,
         text=True,

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from enum import Enum
+from functools import partial
+from ipaddress import IPv4Network, IPv6Interface
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from types import SimpleNamespace
+from typing import Annotated, Any, Literal, NamedTuple
+from uuid import UUID
 
 import attr
 import pytest
@@ -22,6 +27,7 @@ from socklab.cli.catalogue import offered
 from socklab.cli.docstrings import docsOf, summaryOf
 from socklab.cli.options import Option, optionsOf
 from socklab.cli.values import tomlOf
+from socklab.config.options import Maker
 from socklab.units import PositiveSeconds, seconds, size
 
 
@@ -151,27 +157,84 @@ def test_toml(value: object) -> None:
     assert tomllib.loads(f"value = {tomlOf(value)}")["value"] == value
 
 
-@pytest.mark.parametrize("value", [None, object(), b"\xff", [object()], {"a": object()}, print])
+@pytest.mark.parametrize("value", [None, object(), [object()], {"a": object()}, print, Mood])
 def test_no_toml(value: object) -> None:
     """What TOML has no form for is not shown."""
     assert tomlOf(value) is None
 
 
-def test_objects() -> None:
-    """A dataclass or a model is an inline table, without what is None."""
-    assert tomlOf(Upstream("a")) == '{ host = "a", port = 7, retries = [1, 2] }'
-    assert tomlOf(Login()) == '{ user = "root", hint = "" }'
+@attr.define
+class Attrs:
+    """A table by attrs."""
+
+    names: list[str] = attr.field(factory=list)
+    _secret: int = 3
+    both: list[str] = attr.field(default=attr.Factory(lambda self: self.names, takes_self=True))
+
+
+class Point(NamedTuple):
+    """A table by typing."""
+
+    x: int = 0
+    y: int | None = None
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (Upstream("a"), '{ host = "a", port = 7, retries = [1, 2] }'),
+        (Login(), '{ user = "root", hint = "" }'),
+        (Attrs(), "{ names = [], secret = 3, both = [] }"),
+        (Point(1), "{ x = 1 }"),
+    ],
+)
+def test_tables_as_defaults(value: object, shown: str) -> None:
+    """What a table makes is an inline table, without what is None."""
+    assert tomlOf(value) == shown
+
+
+class Level(Enum):
+    """Means nothing by its values."""
+
+    LOW = 1
+    HIGH = 2
+
+
+DEFAULTS: list[tuple[Any, Any]] = [
+    (bytes, b"\xca\xfe"),
+    (bytes, "한".encode()),
+    (Decimal, Decimal("0.50")),
+    (timedelta, timedelta(minutes=5)),
+    (datetime, datetime(2026, 11, 21, 12, tzinfo=UTC)),
+    (time, time(12)),
+    (IPv4Network, IPv4Network("10.0.0.0/8")),
+    (IPv6Interface, IPv6Interface("fc00::1/7")),
+    (UUID, UUID(int=7)),
+    (Path, Path("/etc/hosts")),
+    (Level, Level.HIGH),
+    (Mood, Mood.WILD),
+    (frozenset[str], frozenset({"a"})),
+    (Login, Login(user="x")),
+    (Upstream, Upstream("a", 1)),
+    (Point, Point(1, 2)),
+]
+
+
+@pytest.mark.parametrize(("kind", "value"), DEFAULTS, ids=lambda each: getattr(each, "__name__", ""))
+def test_defaults_are_read_back(kind: Any, value: Any) -> None:
+    """Whatever an option may be: a default, as it is shown, gives the default when it stands in a config."""
+
+    def make(option: Any) -> SimpleNamespace:
+        return SimpleNamespace(option=option)
+
+    make.__annotations__["option"] = kind
+    given = tomllib.loads(f"option = {tomlOf(value, kind)}")
+    made, _ = Maker(make).make(given, Path())
+    assert made.option == value
 
 
 def test_defaults_that_are_made() -> None:
     """A default that attrs or a dataclass makes anew each time is shown too."""
-
-    @attr.define
-    class Attrs:
-        names: list[str] = attr.field(factory=list)
-        _secret: int = 3
-        both: list[str] = attr.field(default=attr.Factory(lambda self: self.names, takes_self=True))
-
     told = {name: each.default for name, each in options(Attrs).items()}
     assert told == {"names": "[]", "secret": "3", "both": None}
     assert options(Upstream)["retries"].default == "[1, 2]"
@@ -180,7 +243,9 @@ def test_defaults_that_are_made() -> None:
 def test_tables() -> None:
     """The keys of a table stand below it, with the path that messages about them have."""
 
-    def make(upstream: Upstream, logins: list[Login], node: Node | None = None) -> None:
+    def make(
+        upstream: Upstream, logins: list[Login], node: Node | None = None, named: Mapping[str, Login] = {}
+    ) -> None:
         pass
 
     told = options(make)
@@ -197,6 +262,9 @@ def test_tables() -> None:
         "node.next",
         "node.next.user",
         "node.next.hint",
+        "named",
+        "named.*.user",
+        "named.*.hint",
     ]
     assert told["upstream"].type == "a table"
     assert (told["upstream.host"].required, told["upstream.host"].doc) == (True, "A name or an address.")
@@ -317,6 +385,7 @@ def test_summary() -> None:
     assert summaryOf(Bare) == ""
     assert summaryOf(dataclasses.make_dataclass("Point", ["x"])) == ""
     assert summaryOf(Upstream) == "Where to go on."
+    assert summaryOf(None) == ""
 
 
 # Where it is served
@@ -363,6 +432,9 @@ def makeSpeaker() -> SpeakerFactory:
     return SpeakerFactory()
 
 
+loudSpeaker = partial(makeSpeaker)
+
+
 def makeSomething():  # type: ignore[no-untyped-def]
     """Return a Factory, and do not say which."""
     return SpeakerFactory()
@@ -381,6 +453,7 @@ EVERYWHERE = ("streams", "UDP", "WebSocket")
         ("PlainFactory", ("streams", "WebSocket")),
         ("Datagrams", ("UDP",)),
         ("makeSpeaker", EVERYWHERE),
+        ("loudSpeaker", EVERYWHERE),
         ("makeSomething", ()),
     ],
 )

@@ -82,12 +82,12 @@ def test_broken_entry_point(run: Run, install: Install) -> None:
 
 def test_options_that_cannot_be_checked(run: Run, install: Install) -> None:
     """An annotation that means nothing is told with the protocol."""
-    install("aaa", "1", {"odd": "aaa:make"}, aaa="def make(size: 'Nonsense' = 1): ...\n")
+    install("aaa", "1", {"odd": "aaa:make"}, aaa="def make(size: 'Nonsense'): ...\n")
     result = run("protocols", "odd")
     assert result.exit_code == 1
-    assert result.stdout == (
-        "odd (aaa 1)\n  cannot be served: its options cannot be checked: name 'Nonsense' is not defined\n"
-    )
+    said = "odd (aaa 1)\n  cannot be served: make needs size, and name 'Nonsense' is not defined ("
+    assert result.stdout.startswith(said)
+    assert result.stdout.endswith("aaa.py, line 1)\n")
 
 
 def test_two_packages(run: Run, install: Install) -> None:
@@ -104,6 +104,7 @@ def test_two_packages(run: Run, install: Install) -> None:
 
 def test_unknown(run: Run) -> None:
     """A name that is none: one line, status 1."""
+    assert run("protocols", "").exit_code == 1
     result = run("protocols", "ecko")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.startswith("Error: expected chat, echo, oneshot")
@@ -218,6 +219,14 @@ def test_defaults_are_good(run: Run, tmp_path: Path) -> None:
         [service], [bare] = (loadConfig(tmp_path / each).services for each in ("lab.toml", "bare.toml"))
         assert service.options == bare.options
         assert tomllib.loads("".join(lines))
+
+
+def test_module_that_prints(run: Run, install: Install) -> None:
+    """What a module prints when it is imported goes to standard error, and spoils no JSON."""
+    install("noisy", "1", {"noisy": "noisy:ShoutFactory"}, noisy=f"print('here I am')\n{SHOUT}")
+    result = run("protocols", "noisy", "--json")
+    assert [each["name"] for each in json.loads(result.stdout)] == ["noisy"]
+    assert result.stderr == "here I am\n"
 
 
 @pytest.mark.parametrize("columns", ["20", "300"])

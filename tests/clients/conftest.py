@@ -10,6 +10,8 @@ import pytest
 
 from tests.process import Server
 
+from .browser import browser as browser
+from .browser import newPage as newPage
 from .outside import Serve, certify, serving
 
 

@@ -2,117 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from typing import TYPE_CHECKING
-
-import pytest
 
 from tests.process import Server
 
-from .outside import HERE, Client, Serve, absent, requireClient
+from .browser import FILE
+from .outside import Client, Serve, requireClient
+from .page import connect, say, see, seen, url
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
-
-PAGES = HERE / "pages"
-FILE = (PAGES / "socket.html").as_uri()
-# Without these it looks for updates and hosts of its maker's.
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    "--disable-quic",
-    # A name of the DNS that leads to this machine.
-    "--host-resolver-rules=MAP evil.test 127.0.0.1",
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One browser for the module; each page is a stranger to the others."""
-    requireClient("chromium")
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        absent("not installed: the Python package playwright")
-    # Not for the session: while it runs, no other test of the process could run an asyncio loop.
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=ARGUMENTS)
-        yield browser
-        browser.close()
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    """Serves files, and logs nothing."""
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
-
-
-@pytest.fixture(scope="module")
-def website() -> Iterator[int]:
-    """The port of a web server on this machine, with the pages: others may welcome no page from a file."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(PAGES))) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield server.server_port
-        server.shutdown()
-        thread.join()
-
-
-@pytest.fixture
-def newPage(browser: Browser, website: int) -> Iterator[Callable[..., Page]]:
-    """Open pages/socket.html, of the web server on this machine or elsewhere; it must log no error of its own."""
-    errors: list[str] = []
-    with ExitStack() as stack:
-
-        def new(where: str = f"http://localhost:{website}/socket.html") -> Page:
-            page = browser.new_page(ignore_https_errors=True)
-            stack.callback(page.close)
-            page.set_default_timeout(20_000)
-            # What is raised in a callback of Playwright's ends its connection to the browser.
-            page.on("pageerror", lambda error: errors.append(str(error)))
-            page.goto(where)
-            return page
-
-        yield new
-    assert errors == []
-
-
-def connect(page: Page, url: str) -> None:
-    """Do what a person does."""
-    page.fill("#url", url)
-    page.click("#connect button")
-
-
-def say(page: Page, text: str) -> None:
-    """Do what a person does."""
-    page.fill("#text", text)
-    page.press("#text", "Enter")
-
-
-def see(page: Page, event: str, text: str) -> None:
-    """Wait for an event with a text."""
-    page.locator(f"#events [data-event={event}]", has_text=text).first.wait_for()
-
-
-def seen(page: Page) -> list[str]:
-    """Give the events in their order, each as its text."""
-    return page.locator("#events li").all_text_contents()
-
-
-def url(server: Server, service: str, transport: str = "ws") -> str:
-    """Give a service's address."""
-    return f"{transport}://localhost:{server.ports[service, transport]}/"
+    from playwright.sync_api import Page
 
 
 def test_echo(newPage: Callable[[], Page], echo: Server) -> None:

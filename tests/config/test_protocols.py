@@ -211,6 +211,45 @@ class TestFit:
                 ["listen[1].framing: the protocol reads bytes, not messages: it needs no framing"],
             ),
             ("oneshot", "'tcp:0'", "framing = 'linez'", [f'framing: {FRAMING}, got "linez"']),
+            (
+                "own:Bytes",
+                "{ endpoint = 'tcp:0', encoding = 'cp949' }, 'ws:tcp:0'",
+                "encoding = 'euc-kr'",
+                [
+                    "encoding: the protocol reads bytes, not text: it needs no encoding",
+                    "listen[1].encoding: the protocol reads bytes, not text: it needs no encoding",
+                ],
+            ),
+            (
+                "own:Bytes",
+                "'tcp:0', 'unix:a.sock'",
+                "limits = { pending = 1000, idle = 5, keepalive = 5, handshake_timeout = 5 }",
+                [
+                    "limits.pending: does not bound a plain Twisted Factory on these listeners",
+                    "limits.idle: does not bound a plain Twisted Factory on these listeners",
+                    "limits.handshake_timeout: does not bound a plain Twisted Factory on these listeners",
+                ],
+            ),
+            (
+                "own:BytesFactory",
+                "'tcp:0', 'ws:tcp:0'",
+                "limits = { pending = 9, idle = 5, message = 5, line = 5, queue = 5, udp_peers = 1, nothing = 1 }",
+                [
+                    "limits.nothing: unknown key",
+                    "limits.line: does not bound a plain Twisted Factory on these listeners",
+                    "limits.queue: does not bound a plain Twisted Factory on these listeners",
+                    "limits.udp_peers: does not bound a plain Twisted Factory on these listeners",
+                ],
+            ),
+            (
+                "own:Datagrams",
+                "'udp:0'",
+                "encoding = 'cp949'\nlimits = { udp_rate = 5.0 }",
+                [
+                    "encoding: the protocol reads bytes, not text: it needs no encoding",
+                    "limits.udp_rate: does not bound a plain DatagramProtocol here",
+                ],
+            ),
         ],
     )
     def test_unfit(self, protocol: str, listen: str, more: str, lines: list[str], tmp_path: Path) -> None:

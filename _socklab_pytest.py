@@ -1,19 +1,21 @@
-"""The pytest plugin: a fixture that starts whole configs. An entry point of socklab's makes pytest load it."""
+"""The pytest plugin: a fixture that starts whole configs.
+
+It stands beside the package, and imports it late, so that a pytest run that does not use it pays nothing.
+"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from signal import SIGTERM
+from typing import TYPE_CHECKING
 
 import pytest
 
-from .process import ServerProcess
-
-StartServer = Callable[..., ServerProcess]
-"""What `socklab_server` gives: `start(config, *arguments)`."""
+if TYPE_CHECKING:
+    from socklab.testing import ServerProcess, StartServer
 
 
 @pytest.fixture
@@ -32,6 +34,8 @@ def socklab_server(request: pytest.FixtureRequest) -> Iterator[StartServer]:
     The config's path is relative to the folder of the test's file. More arguments are those of `twistd socklab`.
     After the test the server is told to stop; peers that are still there then are cut.
     """
+    from socklab.testing import ServerProcess
+
     with ExitStack() as running:
 
         def start(config: str | Path, *arguments: str) -> ServerProcess:
