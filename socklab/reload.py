@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from twisted.logger import Logger
 
@@ -13,6 +13,9 @@ from .config import Config, Listener, Service
 from .lab import Lab, ProtocolService
 from .listeners import StartError, startLine
 from .transports.listen import isAbsent, probe
+
+if TYPE_CHECKING:
+    from .transports.tls import ServerCertificate
 
 _log: Final = Logger(namespace="socklab")
 
@@ -34,6 +37,8 @@ class ServicePlan:
     kept: list[tuple[Listener, Listener]] = field(default_factory=list)
     opened: list[Listener] = field(default_factory=list)
     closed: list[Listener] = field(default_factory=list)
+    renewed: list[tuple[Listener, ServerCertificate]] = field(default_factory=list)
+    """Listeners that go on with another certificate."""
     refused: list[str] = field(default_factory=list)
 
     def lines(self) -> Iterator[str]:
@@ -51,11 +56,12 @@ class ServicePlan:
                 yield f"~ {self.new.name}: {', '.join(self.keys)}"
             if self.options:
                 yield f"~ {self.new.name}: options {', '.join(self.options)}: its peers stay"
-        elif not (self.opened or self.closed or self.refused):
+        elif not (self.opened or self.closed or self.renewed or self.refused):
             yield f"= {self.new.name}"
         name = self.new.name
-        yield from (f"+ {name}: {each.listen.transport} {each.listen.where}" for each in self.opened)
-        yield from (f"- {name}: {each.listen.transport} {each.listen.where}" for each in self.closed)
+        yield from (f"~ {name}: {_where(each)}: certificate" for each, _ in self.renewed)
+        yield from (f"+ {name}: {_where(each)}" for each in self.opened)
+        yield from (f"- {name}: {_where(each)}" for each in self.closed)
         yield from (f"! {name}: {each}" for each in self.refused)
 
 
@@ -109,7 +115,7 @@ def _compare(old: Service | None, new: Service) -> ServicePlan:
         if before is None:
             made.opened.append(listener)
         else:
-            made.kept.append((before, listener))
+            made.kept.append((before, _withCertificate(made, before, listener)))
     made.closed = [*there.values()]
     if "protocol" in keys:
         made.replaced = "another protocol"
@@ -121,6 +127,22 @@ def _compare(old: Service | None, new: Service) -> ServicePlan:
         else:
             made.replaced = f"options {', '.join(changed)}, which the protocol cannot take while it runs"
     return made
+
+
+def _withCertificate(made: ServicePlan, before: Listener, now: Listener) -> Listener:
+    """Give a listener with the certificate that its port serves; note whether that is to be renewed."""
+    old, new = before.listen.certificate, now.listen.certificate
+    if old is None:
+        return now
+    if now.listen.trouble is not None:
+        made.refused.append(f"{_where(now)}: {now.listen.trouble}; the old certificate stays")
+    elif new is not None and not old.isLike(new):
+        made.renewed.append((now, new))
+    return replace(now, listen=replace(now.listen, certificate=old, trouble=None))
+
+
+def _where(listener: Listener) -> str:
+    return f"{listener.listen.transport} {listener.listen.where}"
 
 
 def _canReconfigure(factory: object, changed: dict[str, Any]) -> bool:
@@ -145,8 +167,10 @@ def _refuse(each: ServicePlan, plans: list[ServicePlan], running: bool) -> None:
     for listener in [*each.opened]:
         blocking = [(other, one) for other, one in inTheWay if listener.listen.conflicts(one.listen)]
         error = probe(listener.listen) if running and not blocking else None
-        where = f"{listener.listen.transport} {listener.listen.where}"
-        if blocking:
+        where = _where(listener)
+        if listener.listen.trouble is not None:
+            each.refused.append(f"{where}: {listener.listen.trouble}")
+        elif blocking:
             _, one = blocking[0]
             each.refused.append(f"{where}: needs a restart: {one.listen.text} has the address until then")
         elif error is not None and not (listener.optional and isAbsent(error)):
@@ -196,6 +220,10 @@ def _apply(lab: Lab, each: ServicePlan, service: ProtocolService | None) -> Serv
         assert service is not None
         service.drain()
         return None
+    for listener, certificate in each.renewed:
+        kept = next(now for _, now in each.kept if now.listen == listener.listen)
+        assert kept.listen.certificate is not None
+        kept.listen.certificate.renew(certificate)
     if service is None or each.replaced:
         return _start(lab, each, service)
     assert each.old is not None

@@ -58,12 +58,12 @@ class Options(usage.Options):
             _complain(['--syslog: the log of [server] log_format = "json" cannot go there: use --logfile'])
             raise SystemExit(1)
 
-    def load(self) -> Config:
+    def load(self, again: bool = False) -> Config:
         """Read the config, now or again.
 
         @raise ConfigError: it is not good.
         """
-        config = loadLab() if self["config"] is None else loadConfig(Path(self["config"]))
+        config = loadLab() if self["config"] is None else loadConfig(Path(self["config"]), again)
         trace = self["trace"]
         if trace is None:
             return config
@@ -134,7 +134,7 @@ class LabProcess(Lab):
         """Read the config again, and take from it what can be changed while peers stay."""
         self._notifier.reloading()
         try:
-            config = self._load()
+            config = self._load(again=True)
         except ConfigError as error:
             for line in error.lines:
                 say(line, "reload")

@@ -187,7 +187,7 @@ class Reader:
         requireClient("chromium")
         from playwright.sync_api import sync_playwright
 
-        from tests.clients.test_chromium import ARGUMENTS
+        from tests.clients.browser import ARGUMENTS
 
         for _, port in self._ports:
             script = script.replace(f":{port}", f":{self._ports[False, port]}")

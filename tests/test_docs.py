@@ -326,7 +326,7 @@ def test_shout_is_the_shipped_one(shout: ModuleType, tmp_path: Path) -> None:
         peer = MemoryServer(factory(marks=1)).websocket()
         peer.sendMessage(b"ab", True)
         assert peer.receive() == [(b"AB!", True)]
-    [block] = blocks(README, "toml")
+    block, *_ = blocks(README, "toml")
     assert tomllib.loads(block.text) == tomllib.loads(read(CHECKOUT / "configs" / "custom.toml"))
 
 

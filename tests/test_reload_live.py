@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import signal
 import socket
+import ssl
 import threading
 from pathlib import Path
 
 import pytest
+import trustme
+from cryptography.x509 import load_pem_x509_certificate
 
 from tests import wire
 from tests.process import Server
@@ -170,4 +173,47 @@ def test_bad_config(tmp_path: Path) -> None:
         )
         with wire.tcp(server.ports["chat", "tcp"]) as member:
             assert member.makefile("rb").readline() == b"ho\n"
+        assert "Traceback" not in server.log
+
+
+def test_renewed_certificate(tmp_path: Path, authority: trustme.CA) -> None:
+    """A renewed certificate is shown from the next handshake on; a bad one changes nothing, and peers stay."""
+
+    def renew() -> int:
+        leaf = authority.issue_cert("localhost")
+        leaf.private_key_pem.write_to_path(tmp_path / "key.pem")
+        leaf.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
+        return load_pem_x509_certificate(leaf.cert_chain_pems[0].bytes()).serial_number
+
+    def connect(port: int) -> ssl.SSLSocket:
+        context = ssl.create_default_context()
+        authority.configure_trust(context)
+        return context.wrap_socket(wire.tcp(port), server_hostname="localhost")
+
+    def serial(client: ssl.SSLSocket) -> int:
+        shown = client.getpeercert()
+        assert shown is not None
+        return int(str(shown["serialNumber"]), 16)
+
+    first = renew()
+    path = tmp_path / "lab.toml"
+    form = "ssl:0:interface=127.0.0.1:privateKey=key.pem:certKey=cert.pem"
+    config = f"[[service]]\nname = 'one'\nprotocol = 'echo'\nlisten = ['{form}']\n"
+    path.write_text(config)
+    with Server(path, folder=tmp_path) as server:
+        port = server.ports["one", "tls"]
+        with connect(port) as old:
+            assert serial(old) == first
+            for _ in range(2):
+                number = renew()
+                reload(server, path, config, "reload: ~ one: tls 127.0.0.1:")
+                with connect(port) as new:
+                    assert serial(new) == number
+                old.sendall(b"x")
+                assert wire.exactly(old, 1) == b"x"
+            reload(server, path, config, "reload: = one")
+            (tmp_path / "cert.pem").write_text("junk")
+            reload(server, path, config, "reload: the config is not good: nothing has changed")
+            with connect(port) as new:
+                assert serial(new) == number
         assert "Traceback" not in server.log

@@ -110,7 +110,7 @@ def test_limits_of_a_plain_protocol(run: Run, tmp_path: Path) -> None:
     """A plain protocol's connections are bounded by fewer limits; datagrams without a memory too."""
     (tmp_path / "own.py").write_text(OWN)
     (tmp_path / "lab.toml").write_text(
-        one("own:BytesFactory", "'tcp:1'", "limits = { max_connections = 2, idle = 5 }")
+        one("own:BytesFactory", "'tcp:1'", "limits = { max_connections = 2 }")
         + one("echo", "'udp:1'", "limits = { max_connections = 2, idle = 5 }")
     )
     result = run("explain", "lab.toml", "tcp", "10.0.0.1")

@@ -142,7 +142,10 @@ def completed(tmp_path: Path, words: str, script: str = "") -> list[str]:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("socklab ", ["plain,certificate", "plain,check", "plain,explain", "plain,new", "plain,protocols"]),
+        (
+            "socklab ",
+            ["plain,certificate", "plain,check", "plain,explain", "plain,new", "plain,plan", "plain,protocols"],
+        ),
         ("socklab pro", ["plain,protocols"]),
         ("socklab protocols --j", ["plain,--json"]),
         ("socklab protocols one", ["plain,oneshot"]),

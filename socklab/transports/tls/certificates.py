@@ -73,10 +73,14 @@ class ServerCertificate:
         Connections that are open live on. Sessions begun before are not resumed: the authorities of clients may
         have changed, too.
         """
-        if (self._pairs, self._clients) == (other._pairs, other._clients):
+        if self.isLike(other):
             return False
         self._pairs, self._clients, self._context = other._pairs, other._clients, other._context
         return True
+
+    def isLike(self, other: ServerCertificate) -> bool:
+        """Tell whether another one serves the same certificates, to the same clients."""
+        return (self._pairs, self._clients) == (other._pairs, other._clients)
 
     def serverConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:
         """Begin one connection (`IOpenSSLServerConnectionCreator`)."""
