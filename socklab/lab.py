@@ -7,7 +7,9 @@ from typing import Any, cast
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.interfaces import IListeningPort, IReactorCore, IReactorTime
+from twisted.logger import Logger
 
+from .blame import ownLine
 from .config import Config, Listener
 from .config import Service as ServiceConfig
 from .events import Events
@@ -17,6 +19,8 @@ from .message import startFactory
 from .policy.gate import Gate, House
 from .policy.house import MemoryBudget, descriptors
 from .transports.serving import OpenConnections, Serving
+
+_log = Logger(namespace="socklab")
 
 _PATIENCE = 5.0
 """Seconds of `shutdown_timeout` that may go by until all that peers have sent is read."""
@@ -57,6 +61,7 @@ class Lab(MultiService):
             say(str(error))
             for service in self.protocolServices():
                 service.closeListeners()
+                service.stopFactory()
             raise
 
     def port(self, service: str, transport: str) -> IListeningPort:
@@ -106,6 +111,7 @@ class ProtocolService(MultiService):
         self._lab = lab
         self._clock = cast(IReactorTime, lab.reactor)
         self._factory = config.factory if hasattr(config.factory, "buildProtocol") else None
+        self._isStarted = False
         self.leaving = False
         """Whether it is no longer of the config, and only its peers are left."""
         self.connections = OpenConnections(lab.connections)
@@ -135,14 +141,18 @@ class ProtocolService(MultiService):
         return ListenerService(config, listener, serving, self._lab.reactor)
 
     def privilegedStartService(self) -> None:
-        """Start the Factory once, however many listeners it has, and open them."""
-        self.startFactory()
-        super().privilegedStartService()
+        """Start the Factory once, however many listeners it has, and open them.
 
-    def startFactory(self) -> None:
-        """Start the Factory."""
+        @raise StartError: it does not start.
+        """
         if self._factory is not None:
-            startFactory(self._factory, self._clock)
+            try:
+                startFactory(self._factory, self._clock)
+            except (Exception, SystemExit) as error:
+                why = ownLine(error, type(self._factory).__module__)
+                raise StartError(f"{self.config.name}: startFactory failed: {why}") from None
+            self._isStarted = True
+        super().privilegedStartService()
 
     def reconfigure(
         self,
@@ -215,8 +225,16 @@ class ProtocolService(MultiService):
         """Stop the Factory when all is over."""
 
         def stopFactory(result: object) -> object:
-            if self._factory is not None:
-                self._factory.doStop()
+            self.stopFactory()
             return result
 
         return maybeDeferred(super().stopService).addBoth(stopFactory)
+
+    def stopFactory(self) -> None:
+        """Stop the Factory, if it was started; that it fails to keeps nothing else from its end."""
+        if self._isStarted:
+            self._isStarted = False
+            try:
+                cast(Any, self._factory).doStop()
+            except Exception:
+                _log.failure("{service}: stopFactory failed", service=self.config.name, log_system="socklab")

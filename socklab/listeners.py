@@ -33,7 +33,7 @@ _RECEIVE_BUFFER = 1024 * 1024
 
 
 class StartError(Exception):
-    """A listener could not be opened; the text is one line for the operator."""
+    """A listener could not be opened, or a Factory not be started; the text is one line for the operator."""
 
 
 @implementer(IProtocolFactory, IProtocolNegotiationFactory)

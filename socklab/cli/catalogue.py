@@ -11,8 +11,9 @@ from typing import Any, Final, get_type_hints
 
 from twisted.internet.protocol import BaseProtocol, DatagramProtocol
 
+from ..blame import said
 from ..config import readConfig
-from ..config.finding import BUILTIN, NoProtocol, available, find, said
+from ..config.finding import BUILTIN, NoProtocol, available, find
 from ..config.options import Unmade
 from ..message import Factory, IMessageFactory, MessageProtocol, speaksMessages
 from .docstrings import summaryOf, unwrapped

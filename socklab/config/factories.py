@@ -11,11 +11,11 @@ from typing import Any, Final
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.internet.protocol import BaseProtocol, DatagramProtocol, Factory
 
+from ..blame import ownLine
 from ..framing import Framing
 from ..message import Factory as MessageFactory
 from ..message import MessageProtocol, speaksMessages
 from .errors import Mistake, shown, textOf
-from .finding import ownLine
 from .options import Maker, Unmade, named, optionsModel
 
 __all__ = ["Built", "build", "optionsModel"]

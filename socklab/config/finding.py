@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import importlib
 import sys
-import sysconfig
-import traceback
-from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
-from ..text import printable
+from ..blame import framesOf, ownLine, said
 from .errors import near
 from .trust import Distrusted, Guard
 
@@ -24,12 +21,6 @@ BUILTIN: Final = {
 }
 """The entry points of socklab itself, as in setup.cfg. They stand here too because a checkout that is not
 installed has no metadata, and so that a start need not look into that of every package."""
-
-_LIBRARIES: Final = tuple(
-    f"{sysconfig.get_path(name)}/" for name in ("stdlib", "platstdlib", "purelib", "platlib")
-)
-_SOCKLAB: Final = f"{Path(__file__).parent.parent}/"
-_MAX_SAID: Final = 500
 
 
 class NoProtocol(Exception):
@@ -120,7 +111,7 @@ def _import(module: str, config: Path | None) -> Any:
     except Distrusted as error:
         raise NoProtocol(str(error)) from None
     except ModuleNotFoundError as error:
-        if error.name is not None and f"{module}.".startswith(f"{error.name}.") and not _frames(error):
+        if error.name is not None and f"{module}.".startswith(f"{error.name}.") and not framesOf(error):
             raise NoProtocol(f"there is no module {module}, installed{where}") from None
         raise NoProtocol(f"{module} does not import: {ownLine(error, module)}") from None
     except (Exception, SystemExit) as error:
@@ -144,36 +135,3 @@ def _lookBeside(name: str, config: Path) -> None:
         # Last: a file of this folder must not stand in for one of Python's own modules. And only when it is asked
         # for: where others can write, they would put what some module tries to import.
         sys.path.append(str(folder))
-
-
-def said(error: BaseException) -> str:
-    """Give what a traceback would end with, on one line."""
-    text = printable(" ".join("".join(traceback.format_exception_only(error)[-1:]).split()))
-    return text if len(text) <= _MAX_SAID else text[:_MAX_SAID] + "..."
-
-
-def ownLine(error: BaseException, module: str) -> str:
-    """Give an error and the author's line that raised it.
-
-    @param module: of the author's.
-    """
-    if isinstance(error, SyntaxError) and error.filename is not None and Path(error.filename).is_absolute():
-        return f"{said(error)} ({error.filename}, line {error.lineno})"
-    frames = _frames(error)
-    top = module.partition(".")[0]
-    # What the author called may be somebody else's.
-    own = [each for each in frames if each[0] == top or not each[1].startswith(_LIBRARIES)]
-    for _, file, line in reversed(own or frames):
-        return f"{said(error)} ({file}, line {line})"
-    return said(error)
-
-
-def _frames(error: BaseException) -> Sequence[tuple[str, str, int]]:
-    """Give where an error came through, but for socklab and what imports: package, file, line."""
-    found = []
-    for frame, line in traceback.walk_tb(error.__traceback__):
-        file = frame.f_code.co_filename
-        package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
-        if package != "importlib" and not file.startswith(("<", _SOCKLAB)):
-            found.append((package, file, line))
-    return found

@@ -14,11 +14,11 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
+from ..blame import ownLine, said
 from ..units import Expected
 from .annotations import By, Unfit, fromToml, told
 from .arguments import Argument, argumentsOf, isTable, lineOf
 from .errors import Mistake, mistakes, textOf
-from .finding import ownLine, said
 
 
 class Unmade(Exception):

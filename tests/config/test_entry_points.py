@@ -29,7 +29,6 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
         (metadata / "entry_points.txt").write_text(f"[{GROUP}]\n{entryPoints}\n")
         for module, source in modules.items():
             (site / f"{module}.py").write_text(source)
-            # Another test's may have the same name.
             monkeypatch.delitem(sys.modules, module, raising=False)
         monkeypatch.syspath_prepend(str(site))
         return site
