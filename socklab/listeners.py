@@ -22,6 +22,7 @@ from .config import Service as ServiceConfig
 from .log import say
 from .message import speaksMessages
 from .policy.origin import PagePolicy, isLoopbackName
+from .transports.datagrams import PlainDatagrams
 from .transports.listen import Listen, advice, endpointOf, isAbsent, setOptions, whereOf
 from .transports.plain import PlainFactory
 from .transports.serving import Serving
@@ -64,9 +65,9 @@ class Doorway:
 def _adapterOf(listen: Listen, serving: Serving, config: ServiceConfig) -> Any:
     """Give a transport's adapter around the service's Factory."""
     if listen.kind == "udp":
-        return (
-            DatagramPeers(serving) if hasattr(serving.factory, "buildProtocol") else cast(Any, serving.factory)()
-        )
+        if hasattr(serving.factory, "buildProtocol"):
+            return DatagramPeers(serving)
+        return PlainDatagrams(cast(Any, serving.factory), serving)
     if listen.kind == "websocket":
         # Imported late: a lab without WebSocket starts faster, and is smaller.
         from .transports.bridge import bridged

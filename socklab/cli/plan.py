@@ -14,9 +14,9 @@ import click
 def command(old: Path, new: Path) -> None:
     """Print what a reload would change. Nothing is opened.
 
-    It goes from the config OLD to the config NEW. Each line begins with a sign: `+` opened, `-` closed, `~` changed,
-    `=` kept, `!` not done, and why. Whether a port is free shows only in the server. The status is 1 if a config is
-    not good, or something is not done.
+    It goes from the config OLD to the config NEW. Each line begins with a sign: `+` opened, `-` closed,
+    `~` changed, `=` kept, `!` not done, and why. Whether a port is free shows only in the server. The status is 1
+    if a config is not good, or something is not done.
 
     \b
     Example:
