@@ -8,7 +8,7 @@ ARGS ?=
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -qq
 
-.PHONY: help run test check docs format clean
+.PHONY: help run test memory check docs format clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -29,6 +29,9 @@ check: $(VENV)/.dev $(VENV)/.test ## check the format, lint, and check the types
 
 docs: $(VENV)/.dev ## make the API reference, build/api/index.html, from the docstrings
 	@$(BIN)/python -m pydoctor
+
+memory: $(VENV)/.installed ## measure what one idle client costs (a minute)
+	@$(BIN)/python benchmarks/memory.py $(ARGS)
 
 format: $(VENV)/.dev ## format the code and sort the imports
 	$(BIN)/ruff check --select I --fix .

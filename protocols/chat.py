@@ -49,6 +49,13 @@ class ChatProtocol(MessageProtocol):
             self.transport.pauseProducing()
             self.transport.clock.callLater(0, self.linesReceived, lines, begin + SLICE)
 
+    def serverStopping(self) -> None:
+        """The server is shutting down: say so, and leave without a notice, for the others hear the same."""
+        self.tell("* the server is stopping")
+        if self.room:
+            self.factory.rooms.leave(self.room, self)
+            self.room = ""
+
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Let out."""
         self.exit()

@@ -37,7 +37,7 @@ class Closed(Event):
     by: str
     """Who ended it: `peer` or `server`."""
     reason: str
-    """How, for a person: e.g. `closed`, `reset`, `shutdown`."""
+    """How, for a person: e.g. `closed` (FIN), `reset` (RST, or no answer to keepalive), `shutdown`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,15 @@ class MessageSent(Event):
 class Cut(Event):
     """The server ends a conversation, or refuses one, because of what the peer did; a limit, most often."""
 
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused(Event):
+    """A newcomer was not let in."""
+
+    rule: str
+    """The key of the config that decided: `access`, `per_address` and so on."""
     reason: str
 
 

@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Callable
 from typing import Any, cast
 
-from twisted.application.service import MultiService, Service
-from twisted.internet.defer import Deferred, DeferredList, maybeDeferred, succeed
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.interfaces import IListeningPort, IReactorCore, IReactorTime
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from .blame import ownLine
 from .config import Config, Listener
 from .config import Service as ServiceConfig
 from .events import Events
+from .listeners import ListenerService, StartError, pagesOf
 from .log import say
-from .message import speaksMessages, startFactory
-from .transports.datagrams import PlainDatagrams
-from .transports.listen import Listen, advice, endpointOf, isAbsent, setOptions, whereOf
+from .message import startFactory
+from .policy.gate import Gate, House
+from .policy.house import MemoryBudget, descriptors
 from .transports.serving import OpenConnections, Serving
-from .transports.stream import StreamFactory
-from .transports.udp import DatagramPeers
 
 _log = Logger(namespace="socklab")
 
-_MAX_DATAGRAM = 65536
-_RECEIVE_BUFFER = 1024 * 1024
-
-
-class StartError(Exception):
-    """A listener could not be opened, or a Factory not be started; the text is one line for the operator."""
+_PATIENCE = 5.0
+"""Seconds of `shutdown_timeout` that may go by until all that peers have sent is read."""
 
 
 class Lab(MultiService):
@@ -40,12 +32,22 @@ class Lab(MultiService):
     def __init__(self, config: Config, reactor: IReactorCore, events: Events) -> None:
         super().__init__()
         self.config = config
-        self._timeout = config.server.shutdown_timeout
-        self._reactor: Any = reactor
-        self._connections = OpenConnections()
-        udpPorts: set[int] = set()
+        self.reactor: Any = reactor
+        self.events = events
+        self.connections = OpenConnections()
+        self.house = House()
+        self.udpPorts: set[int] = set()
+        self.configure(config)
         for service in config.services:
-            self.addService(ProtocolService(service, events, reactor, self._timeout, self._connections, udpPorts))
+            ProtocolService(service, self).setServiceParent(self)
+
+    def configure(self, config: Config) -> None:
+        """Take what `[server]` says of all services, at first or anew."""
+        self.config = config
+        server = config.server
+        clock = cast(IReactorTime, self.reactor).seconds
+        self.house.maxConnections = server.max_connections or descriptors()
+        self.house.memory = MemoryBudget(server.memory_budget, clock) if server.memory_budget else lambda: None
 
     def protocolServices(self) -> list[ProtocolService]:
         """Give what is served."""
@@ -67,7 +69,7 @@ class Lab(MultiService):
 
         @raise LookupError: there is none.
         """
-        found = [each for each in self.protocolServices() if each.name == service]
+        found = [each for each in self.protocolServices() if each.config.name == service]
         for listener in found[0].listeners() if found else ():
             if listener.transport == transport and listener.port is not None:
                 return listener.port
@@ -75,62 +77,68 @@ class Lab(MultiService):
 
     def abort(self) -> None:
         """Cut who is still there."""
-        self._connections.abort()
+        self.connections.abort()
 
     def waiting(self, seconds: float) -> None:
         """Shutdown has to wait for peers, so many seconds at most."""
 
     def stopService(self) -> Deferred[None]:
         """Close the listeners, tell the peers, send what is owed; after `shutdown_timeout` cut who is left."""
-        listeners = DeferredList([each.closeListeners() for each in self.protocolServices()], consumeErrors=True)
-        timer = self._reactor.callLater(self._timeout, self._connections.abort)
-        left = listeners.addCallback(lambda _: self._connections.goAway())
-        if len(self._connections):
-            self.waiting(self._timeout)
+        closed = DeferredList([each.stopAccepting() for each in self.protocolServices()], consumeErrors=True)
+        left = closed.addCallback(lambda _: self.leave(self.connections))
+        if len(self.connections):
+            self.waiting(self.config.server.shutdown_timeout)
+        return cast("Deferred[None]", left.addBoth(lambda _: maybeDeferred(super(Lab, self).stopService)))
 
-        def done(_: object) -> Any:
+    def leave(self, connections: OpenConnections) -> Deferred[None]:
+        """Have connections end well; after `shutdown_timeout` cut those that are left."""
+        timeout = self.config.server.shutdown_timeout
+        timer = self.reactor.callLater(timeout, connections.abort)
+
+        def stopTimer(result: None) -> None:
             if timer.active():
                 timer.cancel()
-            return maybeDeferred(super(Lab, self).stopService)
 
-        return cast("Deferred[None]", left.addBoth(done))
+        return connections.goAway(self.reactor, min(_PATIENCE, timeout / 2)).addCallback(stopTimer)
 
 
 class ProtocolService(MultiService):
     """One `[[service]]`: a Factory and its listeners."""
 
-    def __init__(
-        self,
-        config: ServiceConfig,
-        events: Events,
-        reactor: IReactorCore,
-        closeTimeout: float,
-        connections: OpenConnections,
-        udpPorts: set[int],
-    ) -> None:
+    def __init__(self, config: ServiceConfig, lab: Lab) -> None:
         super().__init__()
-        self.setName(config.name)
-        self._clock = cast(IReactorTime, reactor)
         self.config = config
+        self._lab = lab
+        self._clock = cast(IReactorTime, lab.reactor)
         self._factory = config.factory if hasattr(config.factory, "buildProtocol") else None
         self._isStarted = False
+        self.leaving = False
+        """Whether it is no longer of the config, and only its peers are left."""
+        self.connections = OpenConnections(lab.connections)
+        self._gate = Gate(config.access, config.limits, lab.house, self._clock.seconds)
         for listener in config.listeners:
-            serving = Serving(
-                service=config.name,
-                factory=config.factory,
-                events=events,
-                clock=self._clock,
-                limits=config.limits,
-                encoding=listener.encoding,
-                framing=listener.framing,
-                closeTimeout=closeTimeout,
-                proxied=listener.listen.prefix == "haproxy",
-                lines=listener.lines,
-                connections=connections,
-                udpPorts=udpPorts,
-            )
-            opener = _openerOf(listener.listen, serving, config, reactor)
-            self.addService(ListenerService(config.name, listener, opener, config.limits.keepalive))
+            self.listenerService(config, listener).setServiceParent(self)
+
+    def listenerService(self, config: ServiceConfig, listener: Listener) -> ListenerService:
+        """Give a listener that is yet to be opened."""
+        serving = Serving(
+            service=config.name,
+            factory=config.factory,
+            events=self._lab.events,
+            clock=self._clock,
+            gate=self._gate,
+            limits=config.limits,
+            refusal=config.table.refusal,
+            pages=pagesOf(listener.listen, config),
+            encoding=listener.encoding,
+            framing=listener.framing,
+            closeTimeout=self._lab.config.server.shutdown_timeout,
+            proxied=listener.listen.prefix == "haproxy",
+            lines=listener.lines,
+            connections=self.connections,
+            udpPorts=self._lab.udpPorts,
+        )
+        return ListenerService(config, listener, serving, self._lab.reactor)
 
     def privilegedStartService(self) -> None:
         """Start the Factory once, however many listeners it has, and open them.
@@ -146,13 +154,72 @@ class ProtocolService(MultiService):
             self._isStarted = True
         super().privilegedStartService()
 
+    def reconfigure(
+        self,
+        config: ServiceConfig,
+        kept: list[tuple[Listener, Listener]],
+        opened: list[Listener],
+        closed: list[Listener],
+    ) -> None:
+        """Take other rules, limits and listeners; whoever is here stays, and new limits hold for it too.
+
+        @param config: with the Factory that there is.
+        @param kept: listeners as they were, and as they are now.
+        @raise StartError: a new listener cannot be opened; all else is done.
+        """
+        self.config = config
+        self._gate.configure(config.access, config.limits)
+        running = {id(each.listener): each for each in self.listeners()}
+        for before, now in kept:
+            running[id(before)].reconfigure(config, now)
+        for listener in closed:
+            running[id(listener)].disownServiceParent()
+        for listener in opened:
+            self._open(self.listenerService(config, listener))
+
+    def _open(self, listener: ListenerService) -> None:
+        try:
+            listener.setServiceParent(self)
+        except BaseException:
+            listener.disownServiceParent()
+            raise
+
+    def openBeside(self, old: ProtocolService | None, kept: list[tuple[Listener, Listener]]) -> None:
+        """Start to serve, on ports of another service's too; whom that one has accepted stays with it.
+
+        @param kept: listeners of the other, and of this one, that share a port.
+        @raise StartError: a listener cannot be opened; nothing has changed then.
+        """
+        theirs = {id(each.listener): each for each in old.listeners()} if old is not None else {}
+        ours = {id(each.listener): each for each in self.listeners()}
+        for before, now in kept:
+            ours[id(now)].takeOver(theirs[id(before)])
+        try:
+            self.setServiceParent(self._lab)
+        except BaseException:
+            for before, now in kept:
+                theirs[id(before)].takeOver(ours[id(now)])
+            self.disownServiceParent()
+            raise
+
     def listeners(self) -> list[ListenerService]:
         """Give where it is served."""
         return [cast(ListenerService, each) for each in self]
 
+    def stopAccepting(self) -> Deferred[Any]:
+        """Take nobody new; who has come so far has."""
+        return DeferredList([each.stopAccepting() for each in self.listeners()], consumeErrors=True)
+
     def closeListeners(self) -> Deferred[Any]:
         """Accept no more."""
         return DeferredList([each.close() for each in self.listeners()], consumeErrors=True)
+
+    def drain(self) -> Deferred[Any]:
+        """End it, while others are served: have its peers leave, then stop the Factory."""
+        self.leaving = True
+        closed = self.stopAccepting()
+        closed.addCallback(lambda _: self._lab.leave(self.connections))
+        return closed.addBoth(lambda _: self.disownServiceParent())
 
     def stopService(self) -> Deferred[Any]:
         """Stop the Factory when all is over."""
@@ -171,96 +238,3 @@ class ProtocolService(MultiService):
                 cast(Any, self._factory).doStop()
             except Exception:
                 _log.failure("{service}: stopFactory failed", service=self.config.name, log_system="socklab")
-
-
-Opener = Callable[[], "Deferred[IListeningPort]"]
-
-
-def _openerOf(listen: Listen, serving: Serving, config: ServiceConfig, reactor: IReactorCore) -> Opener:
-    """Give what opens a listener: its transport's adapter around the service's Factory."""
-    if listen.kind == "udp":
-        if hasattr(serving.factory, "buildProtocol"):
-            return lambda: _listenUDP(reactor, listen, DatagramPeers(serving))
-        return lambda: _listenUDP(reactor, listen, PlainDatagrams(cast(Any, serving.factory), serving))
-    factory: Any = config.factory
-    if listen.kind == "websocket":
-        # Imported late: a lab without WebSocket starts faster, and is smaller.
-        from .transports.bridge import bridged
-        from .transports.websocket import WebSocketFactory
-
-        factory = WebSocketFactory(bridged(serving), config.websocket.deflate)
-    elif speaksMessages(factory):
-        factory = StreamFactory(serving)
-    return lambda: endpointOf(listen, reactor, config.limits, config.clients).listen(factory)
-
-
-def _listenUDP(reactor: Any, listen: Listen, protocol: Any) -> Deferred[IListeningPort]:
-    # Twisted's own 8192 would cut longer datagrams without a word.
-    port = reactor.listenUDP(listen.port, protocol, listen.interface, maxPacketSize=_MAX_DATAGRAM)
-    port.getHandle().setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
-    return succeed(port)
-
-
-class ListenerService(Service):
-    """One open port."""
-
-    def __init__(self, service: str, listener: Listener, opener: Opener, keepalive: float) -> None:
-        self._service = service
-        self._listener = listener
-        self._opener = opener
-        self._keepalive = keepalive
-        self.port: IListeningPort | None = None
-
-    def privilegedStartService(self) -> None:
-        """Open the port, at once: twistd drops its privileges next.
-
-        @raise StartError: it cannot be opened.
-        """
-        super().privilegedStartService()
-        listen = self._listener.listen
-        failures: list[Failure] = []
-        opened = maybeDeferred(self._opener).addCallback(self._opened).addErrback(failures.append)
-        if failures:
-            error = failures[0].value
-            assert error is not None
-            if self._listener.optional and isAbsent(error):
-                say(f"{self._service}: {listen.transport} {listen.where} left out: {advice(listen, error)}")
-            else:
-                raise StartError(startLine(self._service, listen, error)) from None
-        elif not opened.called:
-            # Twisted's own endpoints open at once; one of somebody else's may not.
-            opened.addCallback(lambda _: self._openedLate(failures))
-
-    def _openedLate(self, failures: list[Failure]) -> None:
-        for each in failures:
-            assert each.value is not None
-            say(startLine(self._service, self._listener.listen, each.value))
-
-    def _opened(self, port: IListeningPort) -> None:
-        self.port = port
-        setOptions(port, self._keepalive)
-        say(f"{self._service}: {self._listener.listen.transport} {whereOf(port.getHost())}")
-
-    @property
-    def transport(self) -> str:
-        """As a person calls it: `tcp`, `ws` and so on."""
-        return self._listener.listen.transport
-
-    def close(self) -> Deferred[None]:
-        """Close the port."""
-        port, self.port = self.port, None
-        return succeed(None) if port is None else maybeDeferred(cast(Any, port.stopListening))
-
-    def stopService(self) -> Deferred[None]:
-        """Close the port, if that is yet to be done."""
-        super().stopService()
-        return self.close()
-
-
-def startLine(service: str, listen: Listen, error: BaseException) -> str:
-    """Say in one line which listener cannot be opened, why, and what to do."""
-    return f"{service}: {listen.transport} {listen.where}: {advice(listen, error)}"
-
-
-# Where the name of an exception shows, as in what a daemon's parent prints, it shall not confuse.
-StartError.__module__ = "socklab"

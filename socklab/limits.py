@@ -18,6 +18,20 @@ class Limits(BaseModel):
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
+    max_connections: Annotated[int | None, Field(ge=1, description="connections of the service")] = None
+    """In total, over all its listeners; a remembered datagram peer is one. One more is refused."""
+    per_address: Annotated[int | None, Field(ge=1, description="connections of one address")] = None
+    """A /64 of IPv6 is one address. One more is refused."""
+    accept_rate: Annotated[float | None, Field(gt=0, description="newcomers of the service")] = None
+    """Per second, and as many at once. One more is refused."""
+    accept_rate_per_address: Annotated[float | None, Field(gt=0, description="newcomers of one address")] = None
+    """Per second, and as many at once. One more is refused."""
+    lifetime: Annotated[Seconds | None, Field(description="from the beginning of a conversation")] = None
+    """Seconds; then it is closed. None or 0: never."""
+    message_rate: Annotated[float | None, Field(gt=0, description="messages of one peer")] = None
+    """Per second, and as many at once. Then the peer is held back; a datagram is dropped."""
+    byte_rate: Annotated[Size | None, Field(description="bytes of one peer's messages")] = None
+    """Per second, and as many at once. Then the peer is held back; a datagram is dropped."""
     message: Annotated[Size, Field(description="the greatest length of a message")] = MESSAGE
     """Bytes. Over it: WebSocket close code 1009; a stream is closed, with a log line. WebSocket counts what a
     message inflates to."""
@@ -28,6 +42,10 @@ class Limits(BaseModel):
     message of it. Over it nothing more is read from the peer; a datagram is dropped."""
     pending: Annotated[Size, Field(description="output kept for one peer")] = 1024 * 1024
     """Bytes beyond the kernel's buffers. A peer for which more is waiting when the next message is sent is cut."""
+    pending_soft: Annotated[Size, Field(description="output kept for one peer for long")] = 256 * 1024
+    """Bytes. A peer for which more has been waiting for `pending_seconds`, at no time less, is cut."""
+    pending_seconds: Annotated[PositiveSeconds, Field(description="that `pending_soft` may be exceeded")] = 60.0
+    """Seconds."""
     handshake_timeout: Annotated[Seconds, Field(description="for the TLS and WebSocket handshakes")] = 5.0
     """Seconds from the connection until the handshake is done; then the peer is cut. 0: never."""
     handshake_bytes: Annotated[Size, Field(description="the head of the WebSocket handshake")] = 64 * 1024

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 from typing import Protocol as TypingProtocol
 
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
 _log = Logger(namespace="socklab")
+
+
+# One for all: an empty dict for each peer would cost 64 bytes.
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +51,13 @@ class Peer:
     """WebSocket: the Origin header; None when there was none (programs send none, pages always do)."""
     subprotocol: str | None = None
     """WebSocket: the subprotocol agreed on."""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=lambda: _NO_HEADERS)
     """WebSocket: the headers of the opening handshake, names in lower case."""
     certificate: Certificate | None = None
     """TLS, also below WebSocket: the certificate that the peer has shown, checked against `client_ca`."""
+    connection: int = field(default=0, compare=False)
+    """Its conversation's number in the log, from 1 in each process; 0 for who has none: the refused, and datagrams
+    that are answered one by one."""
 
     def __str__(self) -> str:
         if not self.host:
@@ -187,6 +195,10 @@ class MessageProtocol(BaseProtocol):
         self.transport.loseConnection()
         return None
 
+    def serverStopping(self) -> Awaitable[object] | None:
+        """The server is shutting down, and will close: what is sent now still reaches the peer."""
+        return None
+
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The conversation has ended; `reason` is as for `Protocol.connectionLost`."""
 
@@ -213,6 +225,9 @@ class Factory(twisted_protocol.Factory):
     """The key of `[service.limits]` that bounds a message; by default the framing's own."""
     fixedFraming: bool = False
     """Whether the config may name none."""
+    takesAnything: bool = False
+    """Whether a stream may begin as HTTP or TLS does. If not, and the framing is `lines`, `netstring` or an `int`,
+    such a client is told what is spoken here, and closed."""
     keepsPeers: bool = True
     """Whether a datagram peer is remembered between its datagrams. Without that the protocol is built anew for
     each, and may answer peers that have not proved their address: once, and no longer than they asked."""

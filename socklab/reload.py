@@ -1,54 +1,131 @@
-"""What a changed config changes while the server runs: `SIGHUP`."""
+"""What a changed config changes while the server runs: the plan of it, and carrying it out (`SIGHUP`)."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
 
 from twisted.logger import Logger
 
-from .config import Config, Service
+from .config import Config, Listener, Service
 from .lab import Lab, ProtocolService
+from .listeners import StartError, startLine
+from .transports.listen import isAbsent, probe
 
-_log = Logger(namespace="socklab")
+if TYPE_CHECKING:
+    from .transports.tls import ServerCertificate
+
+_log: Final = Logger(namespace="socklab")
+
+_INPLACE: Final = {"shutdown_timeout", "max_connections", "memory_budget"}
 
 
-def reload(lab: Lab, config: Config) -> Iterator[str]:
-    """Give running services the options that have changed, where their Factory has `reconfigure`.
+@dataclass
+class ServicePlan:
+    """What becomes of one service."""
 
-    Peers stay. All that cannot be changed so needs a restart. Both are told, in lines.
+    old: Service | None = None
+    new: Service | None = None
+    keys: list[str] = field(default_factory=list)
+    """Of the service, whose values have changed; `options` only when they are not handed over."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """What is handed to the Factory's `reconfigure`."""
+    replaced: str = ""
+    """Why another Factory takes its place, while the peers of this one drain."""
+    kept: list[tuple[Listener, Listener]] = field(default_factory=list)
+    opened: list[Listener] = field(default_factory=list)
+    closed: list[Listener] = field(default_factory=list)
+    renewed: list[tuple[Listener, ServerCertificate]] = field(default_factory=list)
+    """Listeners that go on with another certificate."""
+    refused: list[str] = field(default_factory=list)
+
+    def lines(self) -> Iterator[str]:
+        """Tell it: `+` opened, `-` closed, `~` changed, `=` kept, `!` refused."""
+        if self.old is None:
+            assert self.new is not None
+            yield f"+ {self.new.name}"
+        elif self.new is None:
+            yield f"- {self.old.name}: its peers drain"
+            return
+        elif self.replaced:
+            yield f"~ {self.new.name}: {self.replaced}: replaced; the peers of the old one drain"
+        elif self.keys or self.options:
+            if self.keys:
+                yield f"~ {self.new.name}: {', '.join(self.keys)}"
+            if self.options:
+                yield f"~ {self.new.name}: options {', '.join(self.options)}: its peers stay"
+        elif not (self.opened or self.closed or self.renewed or self.refused):
+            yield f"= {self.new.name}"
+        name = self.new.name
+        yield from (f"~ {name}: {_where(each)}: certificate" for each, _ in self.renewed)
+        yield from (f"+ {name}: {_where(each)}" for each in self.opened)
+        yield from (f"- {name}: {_where(each)}" for each in self.closed)
+        yield from (f"! {name}: {each}" for each in self.refused)
+
+
+@dataclass
+class Plan:
+    """What becomes of all."""
+
+    services: list[ServicePlan]
+    server: list[str]
+    """Keys of `[server]` that are changed."""
+    refused: list[str]
+    """Keys of `[server]` that need a restart."""
+
+    def lines(self) -> Iterator[str]:
+        """Tell it, a line for each thing."""
+        for each in self.services:
+            yield from each.lines()
+        if self.server:
+            yield f"~ [server]: {', '.join(self.server)}"
+        if self.refused:
+            yield f"! [server]: {', '.join(self.refused)}: needs a restart"
+
+
+def plan(old: Config, new: Config, running: bool = False) -> Plan:
+    """Compare two configs; nothing is changed.
+
+    @param running: whether `old` is served by this process now: then ports are tried that are yet to be opened.
     """
-    running = {each.config.name: each for each in lab.protocolServices()}
-    for service in config.services:
-        if service.name not in running:
-            yield f"+ {service.name}: is new: needs a restart"
+    services = {each.name: each for each in old.services}
+    plans = [_compare(services.pop(each.name, None), each) for each in new.services]
+    plans += [ServicePlan(old=each) for each in services.values()]
+    for each in plans:
+        _refuse(each, plans, running)
+    keys = [key for key in type(new.server).model_fields if getattr(new.server, key) != getattr(old.server, key)]
+    return Plan(
+        plans,
+        [key for key in keys if key in _INPLACE],
+        [key for key in keys if key not in _INPLACE],
+    )
+
+
+def _compare(old: Service | None, new: Service) -> ServicePlan:
+    if old is None:
+        return ServicePlan(new=new, opened=[*new.listeners])
+    fields = type(new.table).model_fields
+    keys = [key for key in fields if getattr(new.table, key) != getattr(old.table, key)]
+    made = ServicePlan(old, new, [key for key in keys if key not in ("options", "listen", "name")])
+    there = {each.listen.text: each for each in old.listeners}
+    for listener in new.listeners:
+        before = there.pop(listener.listen.text, None)
+        if before is None:
+            made.opened.append(listener)
         else:
-            yield from _change(running.pop(service.name), service)
-    for name in running:
-        yield f"- {name}: is gone: needs a restart"
-    if config.server != lab.config.server:
-        yield "~ [server]: needs a restart"
-
-
-def _change(running: ProtocolService, new: Service) -> Iterator[str]:
-    old, name = running.config, new.name
-    keys = [key for key in type(new.table).model_fields if getattr(new.table, key) != getattr(old.table, key)]
-    changed = dict(_changedOptions(old, new))
-    if not changed and "options" in keys:
-        keys.remove("options")
-    if not keys:
-        yield f"= {name}"
-    mayChange = "options" in keys and "protocol" not in keys
-    if others := [key for key in keys if not (mayChange and key == "options")]:
-        yield f"~ {name}: {', '.join(others)}: needs a restart"
-    if mayChange:
-        why = _reconfigure(old.factory, changed)
-        yield f"~ {name}: options {', '.join(changed)}: {why or 'changed'}"
-        if why is None:
-            table = old.table.model_copy(update={"options": new.table.options})
-            running.config = replace(old, options=new.options, table=table)
+            made.kept.append((before, _withCertificate(made, before, listener)))
+    made.closed = [*there.values()]
+    if "protocol" in keys:
+        made.replaced = "another protocol"
+        made.keys = []
+    elif changed := dict(_changedOptions(old, new)):
+        if _canReconfigure(old.factory, changed):
+            made.options = changed
+        else:
+            made.replaced = f"options {', '.join(changed)}, which the protocol cannot take while it runs"
+    return made
 
 
 def _changedOptions(old: Service, new: Service) -> Iterator[tuple[str, Any]]:
@@ -63,20 +140,126 @@ def _changedOptions(old: Service, new: Service) -> Iterator[tuple[str, Any]]:
             yield key, value
 
 
-def _reconfigure(factory: Any, changed: dict[str, Any]) -> str | None:
-    """Hand a Factory its changed options; give why that was not possible."""
+def _withCertificate(made: ServicePlan, before: Listener, now: Listener) -> Listener:
+    """Give a listener with the certificate that its port serves; note whether that is to be renewed."""
+    old, new = before.listen.certificate, now.listen.certificate
+    if old is None:
+        return now
+    if now.listen.trouble is not None:
+        made.refused.append(f"{_where(now)}: {now.listen.trouble}; the old certificate stays")
+    elif new is not None and not old.isLike(new):
+        made.renewed.append((now, new))
+    return replace(now, listen=replace(now.listen, certificate=old, trouble=None))
+
+
+def _where(listener: Listener) -> str:
+    return f"{listener.listen.transport} {listener.listen.where}"
+
+
+def _canReconfigure(factory: object, changed: dict[str, Any]) -> bool:
     reconfigure = getattr(factory, "reconfigure", None)
     if reconfigure is None:
-        return "the protocol cannot reconfigure: needs a restart"
+        return False
     try:
         inspect.signature(reconfigure).bind(**changed)
     except TypeError:
-        return "the protocol cannot reconfigure that: needs a restart"
-    try:
-        reconfigure(**changed)
-    except ValueError as error:
-        return str(error)
-    except Exception as error:
-        _log.failure("reconfigure failed", log_system="socklab")
-        return f"reconfigure failed: {error!r}"
-    return None
+        return False
+    return True
+
+
+def _refuse(each: ServicePlan, plans: list[ServicePlan], running: bool) -> None:
+    """Take out of a plan what cannot be done while the server runs."""
+    if each.new is None:
+        return
+    inTheWay = [(other, listener) for other in plans for listener in other.closed]
+    for other in plans:
+        if other.new is None and other.old is not None:
+            inTheWay += [(other, listener) for listener in other.old.listeners]
+    for listener in [*each.opened]:
+        blocking = [(other, one) for other, one in inTheWay if listener.listen.conflicts(one.listen)]
+        error = probe(listener.listen) if running and not blocking else None
+        where = _where(listener)
+        if listener.listen.trouble is not None:
+            each.refused.append(f"{where}: {listener.listen.trouble}")
+        elif blocking:
+            _, one = blocking[0]
+            each.refused.append(f"{where}: needs a restart: {one.listen.text} has the address until then")
+        elif error is not None and not (listener.optional and isAbsent(error)):
+            each.refused.append(startLine(each.new.name, listener.listen, error).partition(": ")[2])
+        else:
+            continue
+        each.opened.remove(listener)
+        for other, one in blocking:
+            if one in other.closed:
+                other.closed.remove(one)
+
+
+def reload(lab: Lab, config: Config) -> Iterator[str]:
+    """Change what is served to what a config says; peers of what stays, stay.
+
+    @return: lines that tell the plan, and what of it could not be done.
+    """
+    planned = plan(lab.config, config, running=True)
+    yield from planned.lines()
+    running = {each.config.name: each for each in lab.protocolServices() if not each.leaving}
+    served = []
+    for each in planned.services:
+        service = running.get(each.old.name) if each.old is not None else None
+        try:
+            done = _apply(lab, each, service)
+        except (StartError, ValueError) as error:
+            name = (each.new or each.old).name  # type: ignore[union-attr]
+            yield f"! {name}: {str(error).removeprefix(f'{name}: ')}"
+            done = each.old
+        except Exception as error:
+            _log.failure("reload failed", log_system="socklab")
+            yield f"! {(each.new or each.old).name}: {error!r}"  # type: ignore[union-attr]
+            done = each.old
+        if done is not None:
+            served.append(done)
+    server = config.server.model_copy(update={key: getattr(lab.config.server, key) for key in planned.refused})
+    lab.configure(replace(config, server=server, services=tuple(served)))
+
+
+def _apply(lab: Lab, each: ServicePlan, service: ProtocolService | None) -> Service | None:
+    """Carry out what was planned for one service; give what is served afterwards.
+
+    @raise StartError: a listener could not be opened.
+    @raise ValueError: the Factory refuses its options.
+    """
+    if each.new is None:
+        assert service is not None
+        service.drain()
+        return None
+    for listener, certificate in each.renewed:
+        kept = next(now for _, now in each.kept if now.listen == listener.listen)
+        assert kept.listen.certificate is not None
+        kept.listen.certificate.renew(certificate)
+    if service is None or each.replaced:
+        return _start(lab, each, service)
+    assert each.old is not None
+    if each.options:
+        # It may refuse them; then nothing has changed yet.
+        each.old.factory.reconfigure(**each.options)
+    new = replace(each.new, factory=each.old.factory, listeners=_listenersOf(each))
+    service.reconfigure(new, each.kept, each.opened, each.closed)
+    return new
+
+
+def _start(lab: Lab, each: ServicePlan, old: ProtocolService | None) -> Service:
+    assert each.new is not None
+    new = replace(each.new, listeners=_listenersOf(each))
+    service = ProtocolService(new, lab)
+    service.openBeside(old, each.kept)
+    if old is not None:
+        old.drain()
+    return new
+
+
+def _listenersOf(each: ServicePlan) -> tuple[Listener, ...]:
+    """Give those of a service's listeners that are open afterwards; of one whose address is taken, the old one."""
+    assert each.new is not None
+    gone = {id(one) for one in each.closed}
+    kept = {id(before) for before, _ in each.kept}
+    stay = [one for one in (each.old.listeners if each.old else ()) if id(one) not in gone | kept]
+    return (*(now for _, now in each.kept), *each.opened, *stay)

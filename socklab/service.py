@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -13,15 +14,18 @@ from typing import Any, cast
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorCore
+from twisted.internet.interfaces import IReactorCore, IReactorTime
+from twisted.logger import ILogObserver
 from twisted.python import usage
 
 from .config import Config, ConfigError, loadConfig, loadLab
 from .config.anywhere import anywhere
 from .events import Events
-from .lab import Lab, StartError, startLine
-from .log import logEvent, say, tracer
+from .lab import Lab
+from .listeners import StartError, startLine
+from .log import Recorder, logObserver, say
 from .reload import reload
+from .systemd import Notifier
 from .transports.listen import isAbsent, probe
 
 
@@ -50,13 +54,16 @@ class Options(usage.Options):
             raise SystemExit(1) from None
         if self["check"]:
             raise SystemExit(0)
+        if self.parent is not None and self.parent["syslog"] and self.config.server.log_format == "json":
+            _complain(['--syslog: the log of [server] log_format = "json" cannot go there: use --logfile'])
+            raise SystemExit(1)
 
-    def load(self) -> Config:
+    def load(self, again: bool = False) -> Config:
         """Read the config, now or again.
 
         @raise ConfigError: it is not good.
         """
-        config = loadLab() if self["config"] is None else loadConfig(Path(self["config"]))
+        config = loadLab() if self["config"] is None else loadConfig(Path(self["config"]), again)
         trace = self["trace"]
         if trace is None:
             return config
@@ -88,10 +95,25 @@ class LabProcess(Lab):
         self, options: Options, reactor: IReactorCore, folder: TemporaryDirectory[str] | None = None
     ) -> None:
         """@param folder: removed in the end."""
-        super().__init__(options.config, reactor, _logged(options.config))
+        server, clock = options.config.server, cast(IReactorTime, reactor)
+        self._recorder = Recorder(clock, server.trace, server.log_format)
+        events = Events()
+        events.subscribe(self._recorder, traffic=server.trace != "off")
+        super().__init__(options.config, reactor, events)
+        self._notifier = Notifier(clock, os.environ)
         self._folder = folder
         self._load = options.load
+        self._twistd = options.parent
         self._reactor: Any = reactor
+
+    def setServiceParent(self, parent: Any) -> None:
+        """Have twistd write the log in a form of ours, unless it was told of another way."""
+        twistd = self._twistd
+        if twistd is not None and not twistd["syslog"] and not twistd["logger"]:
+            # This is where twistd looks next, and it comes before the log begins.
+            observer = logObserver(twistd, self.config.server.log_format, self._recorder.admits)
+            parent.setComponent(ILogObserver, observer)
+        super().setServiceParent(parent)
 
     def startService(self) -> None:
         """Say so when all are open, and signals are heeded."""
@@ -100,24 +122,35 @@ class LabProcess(Lab):
 
     def _ready(self) -> None:
         self._onSignal(self._reload, signal.SIGHUP)
-        say("socklab ready")
+        say("socklab ready", "ready")
+        self._notifier.ready(self._status())
+
+    def _status(self) -> str:
+        services = self.protocolServices()
+        count = sum(each.port is not None for service in services for each in service.listeners())
+        return f"serving {', '.join(each.config.name for each in services)} at {count} listeners"
 
     def _reload(self) -> None:
         """Read the config again, and take from it what can be changed while peers stay."""
+        self._notifier.reloading()
         try:
-            config = self._load()
+            config = self._load(again=True)
         except ConfigError as error:
             for line in error.lines:
-                say(line)
-            say("reload: the config is not good: nothing has changed")
+                say(line, "reload")
+            say("reload: the config is not good: nothing has changed", "reload")
         else:
             for line in reload(self, config):
-                say(f"reload: {line}")
+                say(f"reload: {line}", "reload")
+        self._notifier.ready(self._status())
 
     def stopService(self) -> Deferred[None]:
         """Stop, and leave nothing behind."""
+        self._notifier.stopping(f"closes, within {self.config.server.shutdown_timeout:g} s")
 
         def cleanUp(_: None) -> None:
+            self._notifier.stopped()
+            self._recorder.close()
             if self._folder is not None:
                 self._folder.cleanup()
 
@@ -126,7 +159,7 @@ class LabProcess(Lab):
     def waiting(self, seconds: float) -> None:
         """Have a second signal cut who is left; Twisted's own handler would complain that it stops already."""
         self._onSignal(self.abort, signal.SIGINT, signal.SIGTERM)
-        say(f"waiting up to {seconds:g} s for peers to leave; a second signal ends it at once")
+        say(f"waiting up to {seconds:g} s for peers to leave; a second signal ends it at once", "stopping")
 
     def _onSignal(self, call: Callable[[], None], *numbers: int) -> None:
         def handler(number: int, frame: object) -> None:
@@ -137,15 +170,6 @@ class LabProcess(Lab):
                 # None stands for a handler that is not Python's.
                 if signal.getsignal(number) is not None:
                     signal.signal(number, handler)
-
-
-def _logged(config: Config) -> Events:
-    """Give a stream of events that is written to the log."""
-    events = Events()
-    events.subscribe(logEvent)
-    if config.server.trace != "off":
-        events.subscribe(tracer(config.server.trace), traffic=True)
-    return events
 
 
 def _taken(config: Config) -> list[str]:

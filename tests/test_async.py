@@ -332,23 +332,31 @@ def test_pings_are_answered_meanwhile() -> None:
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_shutdown_waits(transport: str) -> None:
-    """At shutdown what was handed over is finished and answered; nothing new is begun."""
+    """At shutdown all that has come is finished and answered; nothing is begun once that is done."""
     factory, server, peer = serve(transport)
+    idle = getattr(server, transport)()
+    idle.say("now")
     peer.say("one")
     peer.say("two")
     left: list[None] = []
-    server.connections.goAway().addCallback(left.append)
-    peer.say("three")
+    server.shutDown().addCallback(left.append)
+    assert (transport == "udp") or not idle.finished
     server.advance(1)
     server.advance(1)
-    assert factory.begun == [b"one", b"two"]
+    server.advance(0.02)
+    server.advance(0.02)
+    if transport != "udp":
+        peer.say("three")
+    server.advance(1)
+    assert factory.begun == [b"now", b"one", b"two"]
     assert peer.hear() == ["done one", "done two"]
     if transport == "websocket":
         assert peer.closeCode == 1001
     if transport != "udp":
-        assert not peer.closed
-        peer.finish()
-    assert left == [None]
+        for each in (peer, idle):
+            assert not each.closed
+            each.finish()
+        assert left == [None]
 
 
 def test_datagrams_of_strangers() -> None:

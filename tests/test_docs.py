@@ -21,18 +21,23 @@ from socklab import Factory, Lines
 from socklab.config import ConfigError, loadConfig
 from socklab.config.factories import optionsModel
 from socklab.config.schema import FileTable, ListenTable, ServerTable, ServiceTable, TlsTable, WebSocketTable
-from socklab.limits import Limits
+from socklab.limits import BACKLOG, Limits
+from socklab.policy import rates
 from socklab.protocols.chat import COMMANDS, ChatFactory
 from socklab.protocols.echo import EchoFactory
 from socklab.protocols.oneshot import FIELDS, OneShotFactory
 from socklab.testing import MemoryServer
+from socklab.transports import output, refusing
+from socklab.transports.conversation import BURST
+from socklab.transports.udp import MAX_PAYLOAD
 from tests.process import CHECKOUT
 
 README = CHECKOUT / "README.md"
 CONFIG = CHECKOUT / "docs" / "config.md"
+LIMITS = CHECKOUT / "docs" / "limits.md"
 PAGES = [README, CHECKOUT / "CHANGELOG.md", *sorted((CHECKOUT / "docs").glob("*.md"))]
 
-# The heading of docs/config.md under which a table of keys stands, and what the keys are of.
+# The heading of docs/config.md or docs/limits.md under which a table of keys stands, and what the keys are of.
 TABLES: dict[str, type[BaseModel]] = {
     "`[server]`": ServerTable,
     "`[[service]]`": ServiceTable,
@@ -74,10 +79,10 @@ def prose(page: Path) -> str:
     return re.sub(r"^```.*?^```$", "", read(page), flags=re.MULTILINE | re.DOTALL)
 
 
-def section(heading: str) -> str:
-    """Give what stands under a heading of docs/config.md, up to the next one."""
-    _, found, rest = read(CONFIG).partition(f"\n## {heading}\n")
-    assert found, f"docs/config.md has no section {heading}"
+def section(heading: str, page: Path = CONFIG) -> str:
+    """Give what stands under a heading of a page, up to the next one."""
+    _, found, rest = read(page).partition(f"\n## {heading}\n")
+    assert found, f"{page.name} has no section {heading}"
     return rest.partition("\n## ")[0]
 
 
@@ -97,8 +102,13 @@ def rows(text: str, *head: str) -> list[list[str]]:
 
 
 def keys(heading: str) -> dict[str, str]:
-    """Give the keys of a section's table with their defaults, both without the backticks."""
-    table = rows(section(heading), "key", "type, unit", "default", "what happens")
+    """Give the keys of a section's table with their defaults, both without the backticks.
+
+    Limits have theirs on the page of limits, and nowhere else.
+    """
+    head = ["key", "type, unit", "default", "what happens"]
+    pages = {"`[server]`": [CONFIG, LIMITS], "`[service.limits]`": [LIMITS]}.get(heading, [CONFIG])
+    table = [row for page in pages for row in rows(section(heading, page), *head)]
     found = {row[0].strip("`"): row[2].strip("`") for row in table}
     assert len(found) == len(table), "a key stands twice"
     return found
@@ -118,13 +128,13 @@ def defaults() -> list[Any]:
 
 @pytest.mark.parametrize("heading", TABLES)
 def test_no_key_is_invented(heading: str) -> None:
-    """docs/config.md names no key that the code does not know."""
+    """The pages name no key that the code does not know."""
     assert keys(heading).keys() == TABLES[heading].model_fields.keys()
 
 
 @pytest.mark.parametrize(("heading", "key", "model"), defaults())
 def test_default(heading: str, key: str, model: type[BaseModel]) -> None:
-    """docs/config.md says of each key the default that it has."""
+    """The pages say of each key the default that it has."""
     said, default = keys(heading)[key], model.model_fields[key].get_default(call_default_factory=True)
     if default is PydanticUndefined:
         assert said == "required"
@@ -152,6 +162,21 @@ def test_every_table_is_documented() -> None:
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
     }
     assert tables == {ServerTable, Limits, WebSocketTable, TlsTable}
+
+
+def test_what_cannot_be_set() -> None:
+    """docs/limits.md tells the bounds that are not in the config as the code has them."""
+    table = rows(section("What cannot be set", LIMITS), "what", "bound", "what happens")
+    assert [float(row[1].split()[0]) for row in table] == [
+        refusing._AT_ONCE,
+        refusing._PATIENCE,
+        refusing._ENOUGH,
+        BACKLOG,
+        BURST,
+        output._PATIENCE,
+        rates._ADDRESSES,
+        MAX_PAYLOAD,
+    ]
 
 
 def test_attributes_of_factory() -> None:
@@ -226,6 +251,8 @@ def test_listen_forms(tmp_path: Path, certificate: Path) -> None:
     for each in ("key.pem", "cert.pem"):
         shutil.copy(certificate / each, tmp_path)
     (tmp_path / "certificates").mkdir()
+    parts = [(certificate / each).read_bytes() for each in ("key.pem", "cert.pem")]
+    (tmp_path / "certificates" / "example.com.pem").write_bytes(b"".join(parts))
     path = tmp_path / "form.toml"
     forms = [row[0].strip("`") for row in rows(section("`listen`"), "form", "what it opens")]
     assert len(forms) > 10
@@ -299,7 +326,7 @@ def test_shout_is_the_shipped_one(shout: ModuleType, tmp_path: Path) -> None:
         peer = MemoryServer(factory(marks=1)).websocket()
         peer.sendMessage(b"ab", True)
         assert peer.receive() == [(b"AB!", True)]
-    [block] = blocks(README, "toml")
+    block, *_ = blocks(README, "toml")
     assert tomllib.loads(block.text) == tomllib.loads(read(CHECKOUT / "configs" / "custom.toml"))
 
 

@@ -263,7 +263,7 @@ def test_reconfigure(tmp_path: Path) -> None:
         assert echoes(client, "tcp")
         path.write_text(path.read_text().replace("options.hook", "options.speed = 2\noptions.hook"))
         server.sendSignal(signal.SIGHUP)
-        server.waitFor("reconfigure failed")
+        server.waitFor("! bad: RaisingError('reconfigure')")
         server.waitFor("raising.RaisingError: reconfigure")
         assert echoes(client, "tcp")
         with wire.tcp(server.ports["good", "tcp"]) as other:

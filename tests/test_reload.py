@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from twisted.internet.address import IPv4Address
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import LogLevel, capturedLogs
 
@@ -35,6 +36,36 @@ def service(name: str = "one", protocol: str = "counting:CountingFactory", more:
     return SERVICE.format(name=name, protocol=protocol, more=more)
 
 
+class FakePort:
+    """A datagram port that is never opened."""
+
+    maxThroughput = 0
+
+    def getHost(self) -> IPv4Address:
+        """Give where it would be."""
+        return IPv4Address("UDP", "127.0.0.1", 7)
+
+    def getHandle(self) -> FakePort:
+        """Give the socket, which takes all options."""
+        return self
+
+    def setsockopt(self, *option: int) -> None:
+        """Take an option."""
+
+    def stopListening(self) -> None:
+        """Close."""
+
+
+class FakeReactor(MemoryReactorClock):
+    """Opens datagram ports in memory too."""
+
+    def listenUDP(self, port: int, protocol: Any, *more: Any, **and_: Any) -> FakePort:
+        """Open one."""
+        opened = FakePort()
+        protocol.makeConnection(opened)
+        return opened
+
+
 class Reloading:
     """A lab, and the file that it was made of."""
 
@@ -42,7 +73,9 @@ class Reloading:
         (folder / "counting.py").write_text(COUNTING)
         self.path = folder / "lab.toml"
         self.path.write_text(text)
-        self.lab = Lab(loadConfig(self.path), MemoryReactorClock(), Events())
+        self.lab = Lab(loadConfig(self.path), FakeReactor(), Events())
+        self.lab.privilegedStartService()
+        self.lab.startService()
 
     @property
     def factory(self) -> Any:
@@ -55,53 +88,82 @@ class Reloading:
         return [*reload(self.lab, loadConfig(self.path))]
 
 
+REPLACED = ": replaced; the peers of the old one drain"
+LISTEN = "listen = ['tcp:0']"
+
+
 @pytest.mark.parametrize(
     ("before", "after", "lines"),
     [
         (service(), service(), ["= one"]),
         (service(), service(more="[service.options]"), ["= one"]),
-        (service(), service(more="[service.options]\nword = 'x'"), ["~ one: options word: changed"]),
-        (service(more="[service.options]\nword = 'x'"), service(), ["~ one: options word: changed"]),
+        (service(), service(more="[service.options]\nword = 'x'"), ["~ one: options word: its peers stay"]),
+        (service(more="[service.options]\nword = 'x'"), service(), ["~ one: options word: its peers stay"]),
         (
             service(),
             service(more="[service.options]\nword = ''"),
-            ["~ one: options word: word: expected one"],
+            ["~ one: options word: its peers stay", "! one: word: expected one"],
         ),
         (
             service(),
             service(more="[service.options]\nstep = 2"),
-            ["~ one: options step: the protocol cannot reconfigure that: needs a restart"],
-        ),
-        (
-            service(protocol="echo"),
-            service(protocol="echo", more="[service.options]\nprefix = 'a'"),
-            ["~ one: options prefix: the protocol cannot reconfigure: needs a restart"],
+            ["~ one: options step, which the protocol cannot take while it runs" + REPLACED],
         ),
         (
             service(),
-            service(more="encoding = 'cp949'\n[service.options]\nword = 'x'\n[service.limits]\nline = 9"),
-            ["~ one: encoding, limits: needs a restart", "~ one: options word: changed"],
+            service(more="encoding = 'cp949'\naccess = ['deny all']\n[service.limits]\nline = 9"),
+            ["~ one: access, encoding, limits"],
+        ),
+        (
+            service(),
+            service(more="[service.limits]\nline = 9\n[service.options]\nword = 'x'"),
+            ["~ one: limits", "~ one: options word: its peers stay"],
         ),
         (
             service(),
             service(protocol="chat", more="[service.options]\nhistory = 3"),
-            ["~ one: protocol, options: needs a restart"],
+            ["~ one: another protocol: replaced; the peers of the old one drain"],
         ),
         (
             service() + service("two"),
             service("two") + service("three"),
-            ["= two", "+ three: is new: needs a restart", "- one: is gone: needs a restart"],
+            ["= two", "+ three", "+ three: tcp *:0", "- one: its peers drain"],
         ),
         (
             service(),
-            "[server]\nshutdown_timeout = 1\n" + service(),
-            ["= one", "~ [server]: needs a restart"],
+            service().replace(LISTEN, "listen = ['tcp:0', 'udp:0', 'unix:a.sock']"),
+            ["+ one: udp *:0", "+ one: unix DIR/a.sock"],
+        ),
+        (
+            service().replace(LISTEN, "listen = ['tcp:0', 'udp:0']"),
+            service(),
+            ["- one: udp *:0"],
+        ),
+        (
+            service().replace(LISTEN, "listen = ['tcp:49152', 'udp:0']"),
+            service().replace(LISTEN, "listen = ['tcp:49152:interface=127.0.0.1', 'udp:0']"),
+            ["! one: tcp 127.0.0.1:49152: needs a restart: tcp:49152 has the address until then"],
+        ),
+        (
+            service(),
+            "[server]\nshutdown_timeout = 1\nmemory_budget = '1GiB'\n" + service(),
+            ["= one", "~ [server]: shutdown_timeout, memory_budget"],
+        ),
+        (
+            service(),
+            "[server]\ntrace = 'hex'\n" + service(),
+            ["= one", "! [server]: trace: needs a restart"],
         ),
     ],
 )
 def test_plan(before: str, after: str, lines: list[str], tmp_path: Path) -> None:
-    """Each service is told of: kept, changed, or in need of a restart, and why."""
-    assert Reloading(tmp_path, before).reload(after) == lines
+    """The plan tells of each service: kept, changed, replaced, opened, closed, or refused, and why."""
+    running = Reloading(tmp_path, before)
+    told = running.reload(after)
+    assert [line.replace(str(tmp_path), "DIR") for line in told] == lines
+    if not any(line.startswith("!") for line in lines):
+        # What was changed is what is served now.
+        assert all(line.startswith("= ") for line in running.reload(after))
 
 
 VALUES = """
@@ -135,7 +197,7 @@ def test_what_the_file_says_is_compared(tmp_path: Path) -> None:
     assert running.reload(service(protocol="lists:ListFactory", more=f"{options}step = 1")) == ["= one"]
     assert running.factory.given == []
     changed = service(protocol="lists:ListFactory", more=f"{options}step = 2")
-    assert running.reload(changed) == ["~ one: options step: changed"]
+    assert running.reload(changed) == ["~ one: options step: its peers stay"]
     assert running.factory.given == [{"step": 2}]
 
 
@@ -157,7 +219,8 @@ def test_refused_options_are_tried_again(tmp_path: Path) -> None:
     """What `reconfigure` refused is not taken for done."""
     running = Reloading(tmp_path, service())
     bad = service(more="[service.options]\nword = ''")
-    assert running.reload(bad) == running.reload(bad) == ["~ one: options word: word: expected one"]
+    lines = ["~ one: options word: its peers stay", "! one: word: expected one"]
+    assert running.reload(bad) == running.reload(bad) == lines
     assert running.factory.word == "message"
 
 
@@ -171,7 +234,7 @@ def test_reconfigure_that_fails(tmp_path: Path) -> None:
     running.factory.reconfigure = reconfigure
     with capturedLogs() as logs:
         lines = running.reload(service(more="[service.options]\nword = 'x'"))
-    assert lines == ["~ one: options word: reconfigure failed: KeyError('x')"]
+    assert lines == ["~ one: options word: its peers stay", "! one: KeyError('x')"]
     assert [each["log_level"] for each in logs] == [LogLevel.critical]
 
 
@@ -188,7 +251,7 @@ def test_process(tmp_path: Path) -> None:
         assert ask() == b"1 message x started 1\n"
         running.path.write_text(service(more="[service.options]\nword = 'letter'"))
         server.sendSignal(signal.SIGHUP)
-        server.waitFor("reload: ~ one: options word: changed")
+        server.waitFor("reload: ~ one: options word: its peers stay")
         assert ask() == b"2 letter x started 1\n"
         running.path.write_text(service(protocol="ecko"))
         server.sendSignal(signal.SIGHUP)
@@ -213,7 +276,7 @@ def test_chat(tmp_path: Path) -> None:
                 text + "[service.options]\ngreeting = 'hello'\nformat = '<{nick}> {text}'\nhistory = 1\n"
             )
             server.sendSignal(signal.SIGHUP)
-            server.waitFor("reload: ~ chat: options greeting, history, format: changed")
+            server.waitFor("reload: ~ chat: options greeting, history, format: its peers stay")
             with wire.tcp(port) as bob:
                 said = bob.makefile("rb")
                 assert said.readline() == b"hello\n"

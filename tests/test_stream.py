@@ -221,7 +221,7 @@ class TestClosing:
 
     @pytest.mark.parametrize(
         ("end", "by", "reason"),
-        [("finish", "peer", "closed"), ("reset", "peer", "connection lost")],
+        [("finish", "peer", "closed"), ("reset", "peer", "reset")],
     )
     def test_who_closed_is_told(self, end: str, by: str, reason: str) -> None:
         """The event says who ended it, and how."""
@@ -415,7 +415,7 @@ class TestBackpressure:
         for each in factory.built:
             each.transport.registerProducer(Failing(), True)
         peers[0].reset()
-        gone = server.connections.goAway()
+        gone = server.shutDown()
         for each in peers[1:]:
             each.finish()
         assert gone.called

@@ -77,7 +77,7 @@ class TestHandshake:
             (REQUEST.replace(b"GET ", b"PUT "), 405),
             (REQUEST.replace(b"dGhlIHNhbXBsZSBub25jZQ==", b"short"), 400),
             (REQUEST.replace(b"Host: localhost:8000\r\n", b""), 400),
-            (b"\x16\x03\x01\x02\x00\r\n\r\n", 426),
+            (b"\x16\x03\x01\x02\x00\r\n\r\n", 400),
             (b"GET / HTTP/1.1\r\nX: " + b"y" * 70000, 431),
         ],
     )
@@ -326,7 +326,7 @@ class TestClosing:
         """On shutdown the code is 1001, and what was sent before comes first."""
         server, peer = echo()
         peer.say("last")
-        server.connections.goAway()
+        server.shutDown()
         assert peer.hear() == ["last"]
         assert peer.closeCode == 1001
 
@@ -334,7 +334,7 @@ class TestClosing:
         """A connection that has not shaken hands is closed too."""
         server = MemoryServer(EchoFactory())
         peer = server.rawWebsocket()
-        gone = server.connections.goAway()
+        gone = server.shutDown()
         server.check()
         assert peer.closed
         assert gone.called
@@ -377,7 +377,7 @@ class TestClosing:
         server, peer = echo()
         peer.reset()
         assert [(each.by, each.reason) for each in server.events if isinstance(each, Closed)] == [
-            ("peer", "connection lost without a close frame")
+            ("peer", "reset without a close frame")
         ]
 
     def test_failing_protocol(self) -> None:

@@ -11,8 +11,11 @@ import sys
 
 import click
 
+from .certificate import command as certificate
 from .check import command as check
+from .explain import command as explain
 from .new import command as new
+from .plan import command as plan
 from .protocols import command as protocols
 
 
@@ -28,5 +31,5 @@ def main() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
-for each in (check, new, protocols):
+for each in (certificate, check, explain, new, plan, protocols):
     main.add_command(each)

@@ -14,11 +14,12 @@ from pydantic import ValidationError
 from ..framing import FRAMINGS, Framing
 from ..limits import Limits
 from ..message import framingFor
+from ..policy.access import Access, RuleError
 from ..transports.listen import Listen, parseListen, unreadable
 from .errors import ConfigError, Mistake, place
 from .factories import build, tryFraming
 from .finding import NoProtocol, find
-from .fit import boundless, unservable, useless
+from .fit import boundless, faceless, unservable, useless
 from .options import Unmade
 from .schema import FileTable, ListenTable, ServerTable, ServiceTable, WebSocketTable
 from .validation import mistakes
@@ -54,10 +55,9 @@ class Service:
     table: ServiceTable
     """The service as it stands in the file."""
     listeners: tuple[Listener, ...]
+    access: Access
     limits: Limits
     websocket: WebSocketTable
-    clients: ClientCertificates | None
-    """Whose certificates the `ssl:` listeners ask for."""
 
 
 @dataclass(frozen=True)
@@ -68,12 +68,14 @@ class Config:
     services: tuple[Service, ...]
 
 
-def loadConfig(path: Path) -> Config:
+def loadConfig(path: Path, again: bool = False) -> Config:
     """Read a config file and check it; nothing is opened.
 
+    @param again: whether this process serves it already: a certificate that it may not read any more is told in
+        the listener, and is no mistake.
     @raise ConfigError: with every mistake in it.
     """
-    return _check(readConfig(path), path)
+    return _check(readConfig(path), path, again)
 
 
 def readConfig(path: Path) -> dict[str, Any]:
@@ -102,7 +104,7 @@ def loadLab() -> Config:
         return loadConfig(path)
 
 
-def _check(raw: dict[str, Any], path: Path) -> Config:
+def _check(raw: dict[str, Any], path: Path, again: bool) -> Config:
     found: list[Mistake] = []
     table: FileTable | None = None
     try:
@@ -112,7 +114,7 @@ def _check(raw: dict[str, Any], path: Path) -> Config:
     # What the tables alone cannot tell is checked even where they are wrong, so that all is told at once.
     services = raw.get("service")
     drafts = [
-        _Draft(index, service, path)
+        _Draft(index, service, path, again)
         for index, service in enumerate(services if isinstance(services, list) else [])
         if isinstance(service, dict)
     ]
@@ -154,7 +156,7 @@ def _tidy(found: list[Mistake]) -> list[Mistake]:
 class _Draft:
     """A service as it stands in the file, with what is wrong beyond the shape of its tables."""
 
-    def __init__(self, index: int, raw: dict[str, Any], path: Path) -> None:
+    def __init__(self, index: int, raw: dict[str, Any], path: Path, again: bool) -> None:
         folder = path.resolve().parent
         self.index = index
         self.raw = raw
@@ -164,9 +166,16 @@ class _Draft:
         self._options: Mapping[str, Any] = {}
         self._loadFactory(path, folder)
         entries = raw.get("listen")
+        clients = self._loadAuthorities(folder)
         for number, entry in enumerate(entries if isinstance(entries, list) else []):
-            self.listens.append(self._parse(number, entry, folder))
-        self._clients = self._loadAuthorities(folder)
+            self.listens.append(self._parse(number, entry, folder, clients, again))
+        if clients is not None and not any(
+            each is None or each.transport in ("tls", "wss") for each in self.listens
+        ):
+            why = "no listener of this service asks for it: it needs one on ssl: or tls:"
+            self._wrong("tls", "client_ca", what=why)
+        self._access = self._parseAccess()
+        self._checkAddresses()
         self._checkLimits()
 
     @property
@@ -202,18 +211,36 @@ class _Draft:
             for loc, what in useless(self.factory, self.raw):
                 self._wrong(*loc, what=what)
 
+    def _parseAccess(self) -> Access:
+        entries = self.raw.get("access")
+        everybody = Access(["allow all"])
+        if not isinstance(entries, list) or not entries or not all(isinstance(each, str) for each in entries):
+            return everybody
+        try:
+            access = Access(entries)
+        except RuleError as error:
+            self._wrong("access", error.index, what=str(error))
+            return everybody
+        return access
+
+    def _checkAddresses(self) -> None:
+        listens = [each for each in self.listens if each is not None]
+        limits = self.raw.get("limits")
+        keys = ["access"] if len(self._access.rules) > 1 else []
+        keys += [*limits] if isinstance(limits, dict) else []
+        if self.factory is not None and len(listens) == len(self.listens):
+            for loc, what in faceless(self.factory, listens, keys):
+                self._wrong(*loc, what=what)
+
     def _loadAuthorities(self, folder: Path) -> ClientCertificates | None:
         table = self.raw.get("tls")
         if not isinstance(table, dict) or not isinstance(path := table.get("client_ca"), str):
-            return None
-        if not any(each is None or each.prefix == "ssl" for each in self.listens):
-            self._wrong("tls", "client_ca", what="no listener of this service asks for it: it needs one on ssl:")
             return None
         # Imported late: it brings OpenSSL along.
         from ..transports.tls import ClientCertificates
 
         try:
-            return ClientCertificates(folder / path, table.get("client_certificate") != "optional")
+            return ClientCertificates.read(folder / path, table.get("client_certificate") != "optional")
         except OSError as error:
             self._wrong("tls", "client_ca", what=unreadable(error))
         except ValueError as error:
@@ -229,7 +256,9 @@ class _Draft:
             ):
                 self._wrong(*loc, what=what)
 
-    def _parse(self, number: int, entry: object, folder: Path) -> Listen | None:
+    def _parse(
+        self, number: int, entry: object, folder: Path, clients: ClientCertificates | None, again: bool
+    ) -> Listen | None:
         text = entry.get("endpoint") if isinstance(entry, dict) else entry
         loc: tuple[int | str, ...] = ("listen", number)
         if isinstance(entry, dict):
@@ -239,7 +268,7 @@ class _Draft:
         if not isinstance(text, str):
             return None
         try:
-            listen = parseListen(text, folder)
+            listen = parseListen(text, folder, clients, again)
         except ValueError as error:
             self._wrong(*loc, what=f'"{text}": {error}')
             return None
@@ -269,9 +298,9 @@ class _Draft:
             self._options,
             table,
             tuple(listeners),
+            self._access,
             table.limits,
             table.websocket,
-            self._clients,
         )
 
     def _listener(self, listen: Listen, own: ListenTable, table: ServiceTable) -> Listener:

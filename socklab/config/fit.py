@@ -10,11 +10,18 @@ from ..transports.listen import Listen
 from .errors import Mistake
 
 _KINDS: Final = {"stream": "streams (tcp:, ssl:, unix:)", "udp": "udp:", "websocket": "ws:"}
-# What bounds a plain Twisted Factory over WebSocket. On streams it has Twisted's own connections.
+# What bounds a plain Twisted Factory wherever it is served: who comes, and how many.
+_GATE: Final = frozenset({"max_connections", "per_address", "accept_rate", "accept_rate_per_address", "keepalive"})
+# And over WebSocket. On streams it has Twisted's own connections.
 _BRIDGED: Final = frozenset(
     {
         "message",
         "pending",
+        "pending_soft",
+        "pending_seconds",
+        "message_rate",
+        "byte_rate",
+        "lifetime",
         "handshake_timeout",
         "handshake_bytes",
         "fragments",
@@ -64,9 +71,29 @@ def boundless(factory: Any, listens: Iterable[Listen], limits: Iterable[str]) ->
         if listen.kind == "websocket":
             bounds |= _BRIDGED
         if listen.kind != "udp":
-            bounds |= {"keepalive", "handshake_timeout"} if listen.prefix == "ssl" else {"keepalive"}
+            bounds |= _GATE
+        if listen.transport == "tls":
+            bounds.add("handshake_timeout")
     for key in limits:
         if key not in bounds:
             kind = "DatagramProtocol" if isDatagrams(factory) else "Twisted Factory"
             where = "here" if isDatagrams(factory) else "on these listeners"
             yield Mistake(("limits", key), f"does not bound a plain {kind} {where}")
+
+
+def faceless(factory: Any, listens: Iterable[Listen], keys: Collection[str]) -> Iterator[Mistake]:
+    """Find what needs the addresses of clients where nobody looks at them.
+
+    @param keys: `access`, if it has rules, and the limits that are given.
+    """
+    if speaksMessages(factory):
+        return
+    if isDatagrams(factory):
+        if "access" in keys:
+            yield Mistake(("access",), "the protocol takes every datagram itself: it has to choose, too")
+        return
+    needs = [each for each in ("access", "per_address", "accept_rate_per_address") if each in keys]
+    for number, listen in enumerate(listens):
+        if needs and listen.prefix == "haproxy" and listen.kind == "stream":
+            why = f"a plain Twisted protocol behind haproxy: shows the proxy's address to `{needs[0]}`"
+            yield Mistake(("listen", number), f'"{listen.text}": {why}')

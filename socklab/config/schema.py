@@ -8,7 +8,8 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from ..limits import Limits
-from ..units import Expected, PositiveSeconds
+from ..policy.origin import asciiHost, parseOrigin
+from ..units import Expected, PositiveSeconds, Size
 
 FramingName = Literal["raw", "lines", "netstring", "int8", "int16", "int32"]
 
@@ -50,6 +51,33 @@ class ServerTable(Table):
     """Seconds for connections to take what is owed to them when the server stops, or closes one."""
     trace: Literal["off", "text", "hex"] = "off"
     """Whether every message, in both directions, goes to the log."""
+    log_format: Literal["text", "json"] = "text"
+    """Whether the log is lines for a person, or a JSON object a line."""
+    max_connections: Annotated[int | None, Field(ge=1)] = None
+    """Of all services together; by default as many as the process may have files open, less 128."""
+    memory_budget: Size | None = None
+    """Bytes of resident memory, beyond which newcomers are refused."""
+
+
+def _checkOrigin(text: str) -> str:
+    if text not in ("*", "null") and parseOrigin(text) is None:
+        raise ValueError
+    return text
+
+
+def _checkPath(text: str) -> str:
+    if not text.startswith("/") or "?" in text or "#" in text:
+        raise ValueError
+    return text
+
+
+Origin = Annotated[
+    str, AfterValidator(_checkOrigin), Expected('an origin, such as "https://example.com", "null" or "*"')
+]
+HostName = Annotated[
+    str, AfterValidator(asciiHost), Expected('a host name without a port, such as "chat.example.com", or "*"')
+]
+UrlPath = Annotated[str, AfterValidator(_checkPath), Expected('a path, such as "/chat"')]
 
 
 class WebSocketTable(Table):
@@ -57,6 +85,12 @@ class WebSocketTable(Table):
 
     deflate: bool = False
     """Whether to compress, with clients that offer permessage-deflate."""
+    origins: Annotated[tuple[Origin, ...], Field(strict=False), Expected("a list of origins")] = ()
+    """Pages that are welcome beside those of the same host."""
+    hosts: Annotated[tuple[HostName, ...], Field(strict=False), Expected("a list of host names")] = ()
+    """Names by which clients may ask for this server."""
+    paths: Annotated[tuple[UrlPath, ...], Field(strict=False), Expected("a list of paths")] = ()
+    """That may be asked for; none is any."""
 
 
 class TlsTable(Table):
@@ -99,6 +133,13 @@ class ServiceTable(Table):
         Field(min_length=1, strict=False),
         Expected('a list of endpoints, such as ["tcp:3000"]'),
     ]
+    access: Annotated[
+        tuple[str, ...],
+        Field(min_length=1, strict=False),
+        Expected('a list of rules, such as ["allow 10.0.0.0/8", "deny all"]'),
+    ] = ("allow all",)
+    refusal: Literal["close", "tell", "reset"] = "close"
+    """How those who are not let in learn of it."""
     framing: FramingName | None = None
     encoding: Encoding = "utf-8"
     options: Annotated[dict[str, Any], Expected("a table")] = {}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress
 from twisted.internet.task import Clock
 
@@ -13,8 +14,12 @@ from ..events import Event, Events, Failed, MessageSent
 from ..framing import Framing
 from ..limits import Limits
 from ..message import FactoryLike, framingFor, speaksMessages, startFactory
+from ..policy.access import Access
+from ..policy.gate import Gate, House
+from ..policy.origin import PagePolicy
+from ..transports.plain import PlainFactory
 from ..transports.serving import OpenConnections, Serving
-from ..transports.stream import StreamConnection
+from ..transports.stream import StreamFactory
 from .peers import DatagramTestPeer, StreamPeer, WebSocketPeer
 from .transcript import Entry, fromEvents
 from .wires import MemoryDatagrams, MemoryTLSTransport, MemoryTransport
@@ -39,6 +44,9 @@ class MemoryServer:
         closeTimeout: float = 20.0,
         raising: bool = True,
         deflate: bool = False,
+        access: Sequence[str] = ("allow all",),
+        refusal: str = "close",
+        pages: PagePolicy | None = None,
     ) -> None:
         """@param framing: on streams; by default the Factory's own.
         @param raising: whether what the protocol raises is raised by what the test called. A server would log
@@ -59,6 +67,10 @@ class MemoryServer:
         self._encoding = encoding
         self._stream = Events()
         self._stream.subscribe(self._observe, traffic=True)
+        self.gate = Gate(Access(access), self._limits, House(0), self.clock.seconds)
+        self._refusal = refusal
+        self._dismissals: set[object] = set()
+        self._pages = pages or PagePolicy(loopback=True)
         self._datagrams: dict[str, MemoryDatagrams] = {}
         self._count = 0
         self._failures: list[BaseException] = []
@@ -69,6 +81,12 @@ class MemoryServer:
         """Stop the Factory, as its service does in the end."""
         if hasattr(self._factory, "doStop"):
             self._factory.doStop()
+
+    def shutDown(self) -> Deferred[None]:
+        """Have all peers leave, as when the server is told to stop; the Deferred fires when the last one has."""
+        left = self.connections.goAway(self.clock, patience=5)
+        self.check()
+        return left
 
     def tcp(self, host: str = "127.0.0.1", encoding: str | None = None) -> StreamPeer:
         """Give a peer that has connected over TCP."""
@@ -125,7 +143,7 @@ class MemoryServer:
         factory = WebSocketFactory(bridged(self._serving("utf-8")), self._deflate)
         address = _address(host, self._port())
         wire = MemoryTransport(self.clock, address, certificate)
-        wire.connect(factory.buildProtocol(address))
+        wire.accept(factory.buildProtocol(address))
         self.check()
         return WebSocketPeer(self.check, wire)
 
@@ -152,10 +170,8 @@ class MemoryServer:
     def _connect(self, address: IAddress, encoding: str | None, wire: MemoryTransport | None = None) -> StreamPeer:
         serving = self._serving(encoding or self._encoding)
         wire = wire or MemoryTransport(self.clock, address)
-        if speaksMessages(self._factory):
-            wire.connect(StreamConnection(serving))
-        elif (protocol := self._factory.buildProtocol(address)) is not None:
-            wire.connect(protocol)
+        kind = StreamFactory if speaksMessages(self._factory) else PlainFactory
+        wire.accept(kind(serving).buildProtocol(address))
         self.check()
         return StreamPeer(self.check, wire, serving.encoding)
 
@@ -166,12 +182,16 @@ class MemoryServer:
             factory=self._factory,
             events=self._stream,
             clock=self.clock,
+            gate=self.gate,
             limits=self._limits,
+            refusal=self._refusal,
+            pages=self._pages,
             encoding=encoding,
             framing=framing,
             closeTimeout=self._closeTimeout,
             lines=lines,
             connections=self.connections,
+            dismissals=self._dismissals,
         )
 
     def _port(self) -> int:

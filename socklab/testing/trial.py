@@ -24,7 +24,7 @@ class RunningConfig:
 
     def __init__(self, path: Path, reactor: Any) -> None:
         """@raise socklab.config.ConfigError: the config is not good.
-        @raise socklab.lab.StartError: a listener cannot be opened.
+        @raise socklab.listeners.StartError: a listener cannot be opened.
         """
         from ..lab import Lab
 

@@ -55,6 +55,13 @@ class MemoryTransport:
         self.disconnecting = False
         self.connected = False
 
+    def accept(self, protocol: Any) -> None:
+        """Begin with what a Factory gave; None closes."""
+        if protocol is None:
+            self.finished = True
+        else:
+            self.connect(protocol)
+
     def connect(self, protocol: Any) -> None:
         """Begin."""
         self.connected = True

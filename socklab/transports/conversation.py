@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import IntFlag
 from typing import Final
+from typing import Protocol as TypingProtocol
 
 from twisted.internet.defer import CancelledError
 from twisted.internet.error import ConnectionAborted, ConnectionDone
+from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
 from ..events import Closed, Cut, Failed, MessageReceived, Opened
 from ..message import IMessageTransport, MessageProtocol, Peer, PeerError
+from ..policy.rates import Rates
 from .idle import IdleTimer
 from .pending import Pending, deferredOf
 from .serving import Serving
@@ -28,40 +31,62 @@ class Hold(IntFlag):
     """It wants none itself."""
     QUEUE = 8
     """It is busy with one, and enough others wait already."""
+    RATE = 16
+    """Its peer sends faster than it may."""
 
 
 BURST: Final = 100
 """How many messages of one peer are handled before everybody else has had a turn."""
 
 
+_STOPS: Final = Hold.BURST | Hold.OUTPUT | Hold.PROTOCOL
+"""What keeps a message that is here already from its protocol."""
+
+
+class Adapter(IMessageTransport, TypingProtocol):
+    """The connection whose conversation it is."""
+
+    def protocolFailed(self, peerAtFault: bool) -> None:
+        """The protocol has raised: end the connection, in its transport's own way."""
+
+    def holdChanged(self) -> None:
+        """`held` has changed: read from the peer, and give what was read meanwhile, or stop."""
+
+
 class Conversation:
     """One peer's protocol: called in order, its errors kept in, each event told."""
 
-    def __init__(
-        self,
-        serving: Serving,
-        transport: IMessageTransport,
-        peer: Peer,
-        onError: Callable[[bool], None],
-        onHold: Callable[[], None],
-        told: bool = True,
-    ) -> None:
-        """@param onError: ends the connection after the protocol raised, in its transport's own way; its argument
-            says whether the peer was at fault.
-        @param onHold: `held` has changed: read from the peer, and give what was read meanwhile, or stop.
-        @param told: whether the beginning, the end and every fault are events; else a fault is one once.
-        """
+    # Thousands of idle connections have one each: a dict or a callback would cost as much as all of this.
+    __slots__ = (
+        "_adapter",
+        "_burst",
+        "_closed",
+        "_holds",
+        "_idle",
+        "_life",
+        "_pending",
+        "_rates",
+        "_serving",
+        "_slowed",
+        "_told",
+        "listening",
+        "peer",
+        "protocol",
+    )
+
+    def __init__(self, serving: Serving, adapter: Adapter, peer: Peer, told: bool = True) -> None:
+        """@param told: whether the beginning, the end and every fault are events; else a fault is one once."""
         self._serving = serving
-        self._transport = transport
-        self._onError = onError
-        self._onHold = onHold
+        self._adapter = adapter
         self._told = told
-        self._events = serving.events
         self._closed: tuple[str, str] | None = None
         self._holds = Hold(0)
         self._burst = 0
         self._pending: Pending | None = None
         self._idle: IdleTimer | None = None
+        self._life: IDelayedCall | None = None
+        self._rates = Rates.of(serving.limits, serving.clock)
+        self._slowed: IDelayedCall | None = None
         self.peer = peer
         self.protocol: MessageProtocol | None = None
         self.listening = True
@@ -82,9 +107,11 @@ class Conversation:
             return False
         self.protocol = protocol
         if self._told:
-            self._events.emit(Opened(serving.service, self.peer))
+            self._serving.events.emit(Opened(serving.service, self.peer))
             self.setTimeout(serving.limits.idle)
-        self._call(protocol.makeConnection, self._transport)
+            if serving.limits.lifetime:
+                self._life = serving.clock.callLater(serving.limits.lifetime, self._lifeEnds)
+        self._call(protocol.makeConnection, self._adapter)
         return True
 
     # What the protocol is given
@@ -95,9 +122,11 @@ class Conversation:
         return bool(self._holds)
 
     @property
-    def full(self) -> bool:
-        """Whether it is held because enough messages wait already."""
-        return Hold.QUEUE in self._holds
+    def full(self) -> str | None:
+        """Why a message that nobody can hold back is dropped, if it is."""
+        if Hold.QUEUE in self._holds:
+            return f"more than {self._serving.limits.queue} bytes were waiting for the busy protocol"
+        return "it sends faster than it may" if Hold.RATE in self._holds else None
 
     @property
     def busy(self) -> bool:
@@ -110,7 +139,7 @@ class Conversation:
             wasHeld = self.held
             self._holds |= why
             if not wasHeld:
-                self._onHold()
+                self._adapter.holdChanged()
 
     def release(self, why: Hold) -> None:
         """End a `hold`; messages go on when nothing else holds them."""
@@ -118,7 +147,7 @@ class Conversation:
             self._holds &= ~why
             self._goOn()
             if not self.held:
-                self._onHold()
+                self._adapter.holdChanged()
 
     def received(self, payload: bytes, isBinary: bool) -> None:
         """Hand a message to the protocol, now or when it is done with those before. It is not held."""
@@ -126,8 +155,10 @@ class Conversation:
             return
         if self._idle is not None:
             self._idle.heard()
-        if self._events.traffic:
-            self._events.emit(MessageReceived(self._serving.service, self.peer, payload, isBinary))
+        if self._serving.events.traffic:
+            self._serving.events.emit(MessageReceived(self._serving.service, self.peer, payload, isBinary))
+        if self._rates is not None:
+            self._slowDown(self._rates.take(len(payload), self._serving.clock.seconds()))
         pending = self._pending
         if pending is None:
             self._deliver(self.protocol, payload, isBinary)
@@ -135,6 +166,19 @@ class Conversation:
         pending.put(payload, isBinary)
         if pending.size > self._serving.limits.queue:
             self.hold(Hold.QUEUE)
+
+    def _slowDown(self, seconds: float) -> None:
+        if seconds <= 0:
+            return
+        # What a busy protocol has yet to take may follow another one that was held back already.
+        if self._slowed is not None:
+            self._slowed.cancel()
+        self._slowed = self._serving.clock.callLater(seconds, self._speedUp)
+        self.hold(Hold.RATE)
+
+    def _speedUp(self) -> None:
+        self._slowed = None
+        self.release(Hold.RATE)
 
     def _deliver(self, protocol: MessageProtocol, payload: bytes, isBinary: bool) -> None:
         try:
@@ -181,7 +225,7 @@ class Conversation:
         if pending is None or pending.delivering:
             return
         pending.delivering = True
-        while pending.messages and not pending.result and not self._holds & ~Hold.QUEUE and self.protocol:
+        while pending.messages and not pending.result and not self._holds & _STOPS and self.protocol:
             self._deliver(self.protocol, *pending.take())
         pending.delivering = False
         if not pending.messages and not pending.result:
@@ -228,24 +272,47 @@ class Conversation:
 
     # The end
 
+    def _lifeEnds(self) -> None:
+        self._life = None
+        self.closing("server", f"here for {self._serving.limits.lifetime:g} s, its lifetime")
+        self._adapter.loseConnection()
+
     def deafen(self) -> None:
         """Hand over nothing more: what still comes is ignored, so nothing is held any longer."""
         if self._pending is not None:
             self._pending.forget()
         self._stopListening()
 
-    def leave(self, close: Callable[[], object]) -> None:
-        """The server is shutting down: take nothing new, finish with what was handed over, then close."""
+    def leave(self, end: Callable[[], object]) -> None:
+        """Take nothing new, finish with what was handed over, then end it."""
         self._stopListening()
         self._goOn()
-        self.afterwards(close)
+        self.afterwards(end)
+
+    def goAway(self, close: Callable[[], object]) -> None:
+        """The server is shutting down: the same, but the protocol may say goodbye."""
+        self.closing("server", "shutdown")
+
+        def sayGoodbye() -> None:
+            if self.protocol is not None:
+                self._call(self.protocol.serverStopping)
+            self.afterwards(close)
+
+        self.leave(sayGoodbye)
 
     def _stopListening(self) -> None:
         self.listening = False
-        self.setTimeout(None)
+        self._stopTimers()
         if self.held:
             self._holds = Hold(0)
-            self._onHold()
+            self._adapter.holdChanged()
+
+    def _stopTimers(self) -> None:
+        self.setTimeout(None)
+        for timer in (self._life, self._slowed):
+            if timer is not None:
+                timer.cancel()
+        self._life = self._slowed = None
 
     def closing(self, by: str, reason: str) -> None:
         """Remember who ended it, and how; the first word counts."""
@@ -257,7 +324,7 @@ class Conversation:
         if self._closed is None or self._closed[0] == "peer":
             self._closed = "server", reason
             if self._isNew(reason):
-                self._events.emit(Cut(self._serving.service, self.peer, reason))
+                self._serving.events.emit(Cut(self._serving.service, self.peer, reason))
         self.deafen()
 
     def _isNew(self, what: str) -> bool:
@@ -273,7 +340,7 @@ class Conversation:
     def lost(self, reason: Failure) -> None:
         """The connection is gone."""
         self.listening = False
-        self.setTimeout(None)
+        self._stopTimers()
         self._holds = Hold(0)
         protocol, self.protocol = self.protocol, None
         if protocol is None:
@@ -287,14 +354,15 @@ class Conversation:
         elif reason.check(ConnectionAborted):
             self.closing("server", "aborted")
         else:
-            self.closing("peer", "connection lost")
+            # RST, most often. Twisted says the same of a peer that has not answered keepalive.
+            self.closing("peer", "reset")
         try:
             protocol.connectionLost(reason)
         except Exception:
             self._tellFailure(Failure())
         assert self._closed is not None
         if self._told:
-            self._events.emit(Closed(self._serving.service, self.peer, *self._closed))
+            self._serving.events.emit(Closed(self._serving.service, self.peer, *self._closed))
 
     def _cancelLater(self, pending: Pending) -> None:
         # In a turn of its own: it may be the handler itself, running now, that ended the conversation.
@@ -308,7 +376,7 @@ class Conversation:
                 self._tellFailure(failure)
         elif isinstance(failure.value, PeerError):
             self.cut(str(failure.value))
-            self._onError(True)
+            self._adapter.protocolFailed(True)
         else:
             self._failed(failure)
 
@@ -316,8 +384,8 @@ class Conversation:
         self.deafen()
         self._closed = "server", "the protocol failed"
         self._tellFailure(failure)
-        self._onError(False)
+        self._adapter.protocolFailed(False)
 
     def _tellFailure(self, failure: Failure) -> None:
         if self._isNew(repr(failure.value)):
-            self._events.emit(Failed(self._serving.service, self.peer, failure))
+            self._serving.events.emit(Failed(self._serving.service, self.peer, failure))

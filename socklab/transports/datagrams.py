@@ -28,7 +28,7 @@ class PlainDatagrams(DatagramProtocol):
     noisy = False
 
     def __init__(self, make: Callable[[], DatagramProtocol], serving: Serving) -> None:
-        self._protocol = make()
+        self._make = make
         self._serving = serving
 
     def startProtocol(self) -> None:
@@ -37,9 +37,10 @@ class PlainDatagrams(DatagramProtocol):
         @raise RuntimeError: the protocol does not start; says why on one line.
         """
         try:
+            self._protocol = self._make()
             self._protocol.makeConnection(self.transport)  # type: ignore[arg-type]
         except (Exception, SystemExit) as error:
-            why = ownLine(error, type(self._protocol).__module__)
+            why = ownLine(error, self._make.__module__)
             raise RuntimeError(f"startProtocol failed: {why}") from None
 
     def stopProtocol(self) -> None:

@@ -1,4 +1,4 @@
-"""What keeps datagrams from being a weapon: which addresses are proved, and how often one is answered.
+"""What keeps datagrams from being a weapon: which addresses are proved.
 
 A source address is only a claim: whoever sends a datagram in a victim's name would have us answer the victim.
 CVE-2024-2169 and the loops of two echo servers are what happens without a guard.
@@ -15,30 +15,7 @@ from ipaddress import ip_address
 
 Address = tuple[str, int]
 
-_SLOTS = 1024
 _PERIOD = 60
-
-
-class RateGuard:
-    """Bounds the answers to each peer: so many a second, at most a second's worth at once.
-
-    Peers share slots, so that a flood of invented sources costs no memory.
-    """
-
-    def __init__(self, rate: float) -> None:
-        self._rate = rate
-        self._slots: dict[int, tuple[float, float]] = {}
-
-    def allows(self, address: Address, now: float) -> bool:
-        """Count one more answer, if it may be given."""
-        # Python's hash of text is keyed at random: nobody can choose whom to share a slot with.
-        slot = hash(address) % _SLOTS
-        left, at = self._slots.get(slot, (max(1.0, self._rate), now))
-        # The clock may be set back.
-        left = min(max(1.0, self._rate), left + max(0.0, now - at) * self._rate)
-        allowed = left >= 1
-        self._slots[slot] = (left - 1 if allowed else left, now)
-        return allowed
 
 
 class AddressProof:

@@ -7,7 +7,7 @@ import os
 import re
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -37,6 +37,7 @@ _POSITIONAL = {
 _KEYWORDS = {
     "tcp": {"port", "interface", "backlog"},
     "ssl": {"port", "interface", "backlog", *_PATHS["ssl"]},
+    "tls": {"path", "port", "interface", "backlog"},
     "unix": {"address", "mode", "backlog", "lockfile"},
     "udp": {"port", "interface"},
 }
@@ -76,7 +77,11 @@ class Listen:
     prefix: str
     arguments: dict[str, str]
     description: str
-    """The endpoint string for Twisted, paths made absolute; empty for UDP."""
+    """The endpoint string for Twisted, paths made absolute and without TLS, which is ours; empty for UDP."""
+    certificate: ServerCertificate | None = field(default=None, compare=False, repr=False)
+    """What is served with TLS: one for the check of the config, for the port, and for its renewal."""
+    trouble: str | None = field(default=None, compare=False)
+    """Why there is no certificate, where the process may have lost the right to read it; see `parseListen`."""
 
     @property
     def port(self) -> int | None:
@@ -97,6 +102,11 @@ class Listen:
         if self.port is None:
             return self.text
         return hostPort(self.interface or "*", self.port)
+
+    @property
+    def path(self) -> Path | None:
+        """The path of a Unix socket."""
+        return Path(self.arguments["address"]) if "address" in self.arguments else None
 
     def at(self, port: int, path: Path) -> Listen:
         """Give the same with another port, or for a Unix socket with another path."""
@@ -127,14 +137,17 @@ class Listen:
         return one == another and self.interface.partition("%")[2] == other.interface.partition("%")[2]
 
 
-def parseListen(text: str, folder: Path) -> Listen:
+def parseListen(text: str, folder: Path, clients: ClientCertificates | None = None, again: bool = False) -> Listen:
     """Check an entry of `listen`; nothing is opened, and no reactor is needed.
 
     @param folder: what relative paths are relative to.
+    @param clients: whose certificates are asked for with TLS; without it none are.
+    @param again: whether this process serves it already. It may then have dropped the privilege to read the
+        certificate: that is the `trouble` of what is given, and no mistake.
     @raise ValueError: it cannot be served; says why.
     """
     if text.startswith("ws:"):
-        inner = parseListen(text[3:], folder)
+        inner = parseListen(text[3:], folder, clients, again)
         if inner.kind != "stream":
             raise ValueError("ws: goes before a stream endpoint, as in ws:tcp:8000")
         transport = {"tcp": "ws", "tls": "wss"}.get(inner.transport, f"ws {inner.transport}")
@@ -171,23 +184,30 @@ def parseListen(text: str, folder: Path) -> Listen:
             arguments[name] = str(folder / arguments[name])
     if prefix == "udp":
         return Listen(text, "udp", "udp", prefix, arguments, "")
-    if prefix == "ssl":
-        arguments.setdefault("privateKey", str(folder / "server.pem"))
-        arguments.setdefault("certKey", arguments["privateKey"])
-        _certificate(arguments)
-    if prefix in ("tcp", "ssl", "unix"):
+    secure = prefix in ("ssl", "tls")
+    certificate = trouble = None
+    if secure:
+        if prefix == "ssl":
+            arguments.setdefault("privateKey", str(folder / "server.pem"))
+            arguments.setdefault("certKey", arguments["privateKey"])
+        try:
+            certificate = _certificate(prefix, arguments, clients)
+        except OSError as error:
+            trouble = unreadable(error)
+            if not (again and isinstance(error, PermissionError)):
+                raise ValueError(trouble) from None
+    if secure or prefix in ("tcp", "unix"):
         arguments.setdefault("backlog", str(BACKLOG))
-    description = (
-        _compose("tcp" if prefix == "ssl" else prefix, arguments) if prefix in _PATHS or prefix == "tcp" else text
-    )
+    description = _compose("tcp" if secure else prefix, arguments) if prefix in _POSITIONAL else text
     try:
         serverFromString(cast(Any, None), description)
     except (ValueError, TypeError, LookupError, OSError) as error:
         if prefix == "systemd" and isinstance(error, LookupError):
             raise ValueError("systemd has passed no such socket to this process") from None
         raise ValueError(f"Twisted refuses it: {error}") from None
-    transport = "tls" if prefix in ("ssl", "tls") else prefix
-    return Listen(text, "stream", transport, prefix, arguments, description)
+    return Listen(
+        text, "stream", "tls" if secure else prefix, prefix, arguments, description, certificate, trouble
+    )
 
 
 def _check(prefix: str, arguments: dict[str, str]) -> None:
@@ -234,23 +254,17 @@ def _compose(prefix: str, arguments: dict[str, str]) -> str:
     return ":".join([prefix, *first, *rest])
 
 
-def _certificate(arguments: dict[str, str], clients: ClientCertificates | None = None) -> ServerCertificate:
+def _certificate(prefix: str, arguments: dict[str, str], clients: ClientCertificates | None) -> ServerCertificate:
     # Imported late: it brings OpenSSL along.
-    from .tls import ServerCertificate
+    from .tls import ServerCertificate, readFiles, readFolder
 
     def path(name: str) -> Path | None:
         return Path(arguments[name]) if name in arguments else None
 
-    try:
-        return ServerCertificate(
-            Path(arguments["certKey"]),
-            Path(arguments["privateKey"]),
-            path("extraCertChain"),
-            path("dhParameters"),
-            clients,
-        )
-    except OSError as error:
-        raise ValueError(unreadable(error)) from None
+    if prefix == "tls":
+        return ServerCertificate(readFolder(Path(arguments["path"])), clients)
+    pair = Path(arguments["certKey"]), Path(arguments["privateKey"])
+    return ServerCertificate(readFiles(*pair, path("extraCertChain"), path("dhParameters")), clients)
 
 
 def unreadable(error: OSError) -> str:
@@ -259,19 +273,18 @@ def unreadable(error: OSError) -> str:
     return f"{error.filename}: {why}: name a PEM file, relative to the config's folder, that twistd may read"
 
 
-def endpointOf(
-    listen: Listen, reactor: IReactorCore, limits: Limits, clients: ClientCertificates | None = None
-) -> IStreamServerEndpoint:
+def endpointOf(listen: Listen, reactor: IReactorCore, limits: Limits) -> IStreamServerEndpoint:
     """Give the endpoint of a stream or WebSocket listener.
 
-    @param clients: whose certificates an `ssl:` listener asks for; without it none are.
+    @raise ValueError: its certificate could not be read.
     """
     endpoint: IStreamServerEndpoint = serverFromString(reactor, listen.description)
-    if listen.prefix == "ssl":
+    if listen.trouble is not None:
+        raise ValueError(listen.trouble)
+    if listen.certificate is not None:
         from .tls import TLSEndpoint
 
-        certificate = _certificate(listen.arguments, clients)
-        return TLSEndpoint(endpoint, certificate, cast(Any, reactor), limits.handshake_timeout)
+        return TLSEndpoint(endpoint, listen.certificate, cast(Any, reactor), limits.handshake_timeout)
     return endpoint
 
 
@@ -354,7 +367,7 @@ def advice(listen: Listen, error: BaseException) -> str:
 
 def probe(listen: Listen) -> OSError | None:
     """Bind and let go: give what a TCP or UDP listener would fail with."""
-    if listen.prefix not in ("tcp", "ssl", "udp") or listen.port is None:
+    if listen.prefix not in ("tcp", "ssl", "tls", "udp") or listen.port is None:
         return None
     family = socket.AF_INET6 if ":" in listen.interface else socket.AF_INET
     kind = socket.SOCK_DGRAM if listen.prefix == "udp" else socket.SOCK_STREAM

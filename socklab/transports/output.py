@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from typing import Any
+from typing import Protocol as TypingProtocol
 
-from twisted.internet.interfaces import IDelayedCall, INegotiated, IPullProducer, IPushProducer, IReactorTime
+from twisted.internet.interfaces import IDelayedCall, INegotiated, IPullProducer, IPushProducer
 from twisted.logger import Logger
 from zope.interface import implementer
+
+from .serving import Serving
 
 _log = Logger(namespace="socklab")
 
@@ -16,6 +18,19 @@ _CHUNK = 64 * 1024
 _PATIENCE = 256 * 1024
 # Seconds: in the reactor's next turn. It is more than 0 because a clock in memory runs all that is due at once.
 _NEXT_TURN = 1e-8
+
+
+class Owner(TypingProtocol):
+    """The connection whose output it is."""
+
+    def outputPaused(self) -> None:
+        """The peer reads more slowly than it is written to: stop making it more."""
+
+    def outputResumed(self) -> None:
+        """The peer has read what was waiting."""
+
+    def outputOverflowed(self, why: str) -> None:
+        """What was waiting exceeded a limit, said in words; abort."""
 
 
 @implementer(IPushProducer)
@@ -26,34 +41,40 @@ class Output:
     all of that is gone; without a bound here, what is written meanwhile would grow for ever (twisted#3682).
     """
 
-    def __init__(
-        self,
-        transport: Any,
-        clock: IReactorTime,
-        limit: int,
-        closeTimeout: float,
-        onPause: Callable[[], None],
-        onResume: Callable[[], None],
-        onOverflow: Callable[[], None],
-    ) -> None:
-        """@param limit: how many bytes may wait here for the peer; a write that finds more is the last one.
-        @param closeTimeout: seconds from `close` until the connection is aborted.
-        @param onPause: the peer reads more slowly than it is written to: stop making it more.
-        @param onOverflow: what was waiting exceeded the limit; the caller aborts.
+    # Thousands of idle connections have one each: a dict or a callback would cost as much as all of this.
+    __slots__ = (
+        "_blocked",
+        "_inputOver",
+        "_owner",
+        "_patience",
+        "_producer",
+        "_pulling",
+        "_pulls",
+        "_serving",
+        "_size",
+        "_softTimer",
+        "_timer",
+        "_transport",
+        "_waiting",
+        "closing",
+        "paused",
+    )
+
+    def __init__(self, transport: Any, serving: Serving, owner: Owner) -> None:
+        """@param serving: has the clock; the limits, which say how many bytes may wait here for the peer
+        (`pending`: a write that finds more is the last one; `pending_soft`, for `pending_seconds`); and
+        `closeTimeout`, the seconds from `close` until the connection is aborted.
         """
         self._transport = transport
-        self._clock = clock
-        self._limit = limit
-        self._closeTimeout = closeTimeout
-        self._onPause = onPause
-        self._onResume = onResume
-        self._onOverflow = onOverflow
-        self._waiting: deque[bytes] = deque()
+        self._serving = serving
+        self._owner = owner
+        self._waiting: deque[bytes] | None = None
         self._size = 0
         self._blocked = False
         self._inputOver = False
         self._patience: int | None = None
         self._timer: IDelayedCall | None = None
+        self._softTimer: IDelayedCall | None = None
         self._producer: IPushProducer | IPullProducer | None = None
         self._pulls = False
         self._pulling: IDelayedCall | None = None
@@ -72,42 +93,64 @@ class Output:
         if not self._blocked:
             self._transport.write(data)
             return
-        if bounded and self._size > self._limit:
-            self._waiting.clear()
-            self._size = 0
-            self.closing = True
-            self._onOverflow()
+        if bounded and self._size > self._serving.limits.pending:
+            self._overflow(f"more than {self._serving.limits.pending} bytes were waiting for it")
             return
+        if self._waiting is None:
+            self._waiting = deque()
         self._waiting.append(data)
         self._size += len(data)
+        if self._softTimer is None and self._size > self._serving.limits.pending_soft:
+            self._softTimer = self._serving.clock.callLater(self._serving.limits.pending_seconds, self._tooLong)
+
+    def _overflow(self, why: str) -> None:
+        self._waiting = None
+        self._size = 0
+        self.closing = True
+        self._owner.outputOverflowed(f"it did not read: {why}")
+
+    def _tooLong(self) -> None:
+        self._softTimer = None
+        limits = self._serving.limits
+        soft, seconds = limits.pending_soft, limits.pending_seconds
+        self._overflow(f"more than {soft} bytes were waiting for it for {seconds:g} s")
+
+    def _stopSoftTimer(self) -> None:
+        if self._softTimer is not None:
+            self._softTimer.cancel()
+            self._softTimer = None
 
     def pauseProducing(self) -> None:
         """The transport's buffer is full (`IPushProducer`); Twisted says it again at each write."""
         self._blocked = True
         if not self.paused:
             self.paused = True
-            self._onPause()
+            self._owner.outputPaused()
             if self._producer is not None and not self._pulls:
                 self._producer.pauseProducing()  # type: ignore[union-attr]
 
     def resumeProducing(self) -> None:
         """The transport's buffer is empty (`IPushProducer`)."""
         self._blocked = False
-        while self._waiting and not self._blocked:
-            chunk = [self._waiting.popleft()]
+        waiting = self._waiting
+        while waiting and not self._blocked:
+            chunk = [waiting.popleft()]
             size = len(chunk[0])
-            while self._waiting and size < _CHUNK:
-                chunk.append(self._waiting.popleft())
+            while waiting and size < _CHUNK:
+                chunk.append(waiting.popleft())
                 size += len(chunk[-1])
             self._size -= size
             self._transport.write(b"".join(chunk))
+        if self._softTimer is not None and self._size <= self._serving.limits.pending_soft:
+            self._stopSoftTimer()
         if self._waiting:
             return
+        self._waiting = None
         if self.closing:
             self._finish()
         elif not self._blocked:
             self.paused = False
-            self._onResume()
+            self._owner.outputResumed()
             if self._producer is not None:
                 if not self._pulls:
                     self._producer.resumeProducing()
@@ -145,7 +188,7 @@ class Output:
         if not patient:
             self._patience = _PATIENCE
         self._stopProducer()
-        self._timer = self._clock.callLater(self._closeTimeout, self.abort)
+        self._timer = self._serving.clock.callLater(self._serving.closeTimeout, self.abort)
         if not self._waiting:
             self._finish()
 
@@ -167,15 +210,17 @@ class Output:
     def abort(self) -> None:
         """Close at once."""
         self.closing = True
+        self._stopSoftTimer()
         self._transport.abortConnection()
 
     def lost(self) -> None:
         """The connection is gone."""
         self.closing = True
-        self._waiting.clear()
+        self._waiting = None
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         self._timer = None
+        self._stopSoftTimer()
         self._stopProducer()
 
     def registerProducer(self, producer: IPushProducer | IPullProducer, streaming: bool) -> None:
@@ -204,7 +249,7 @@ class Output:
         """Ask a producer that waits to be asked (`IPullProducer`), once a turn for as long as the peer reads."""
         self._pulling = None
         if self._producer is not None and not self.paused:
-            self._pulling = self._clock.callLater(_NEXT_TURN, self._pull)
+            self._pulling = self._serving.clock.callLater(_NEXT_TURN, self._pull)
             self._producer.resumeProducing()
 
     def _stopProducer(self) -> None:

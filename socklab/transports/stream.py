@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from typing import Any, cast
 
 from twisted.internet.interfaces import (
@@ -17,14 +17,24 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..events import MessageSent
-from ..framing import Framing, FramingError, Raw
+from ..framing import Framing, FramingError
 from ..message import Encoded, Peer
+from ..policy.gate import Refusal
 from .conversation import Conversation, Hold
 from .output import Output
-from .serving import Serving
+from .recognise import onFramed
+from .refusing import tell, turnAway, words
+from .serving import Serving, newConnection
+from .unread import unread
 
 
-def peerOf(transport: Any, kind: str = "", encoding: str = "utf-8") -> Peer:
+def peerAt(address: IAddress | None, kind: str = "") -> Peer:
+    """Give what an address tells of the other side."""
+    host, port = getattr(address, "host", ""), getattr(address, "port", 0)
+    return Peer(cast(IAddress, address), kind or ("tcp" if hasattr(address, "host") else "unix"), host, port)
+
+
+def peerOf(transport: Any, kind: str = "", encoding: str = "utf-8", connection: int = 0) -> Peer:
     """Give what Twisted's transport tells of the other side; without a kind it is the transport's own."""
     address = transport.getPeer()
     host, port = getattr(address, "host", ""), getattr(address, "port", 0)
@@ -35,7 +45,7 @@ def peerOf(transport: Any, kind: str = "", encoding: str = "utf-8") -> Peer:
     getCertificate = getattr(transport, "getPeerCertificate", None)
     shown = getCertificate() if getCertificate is not None else None
     certificate = shown.to_cryptography() if shown is not None else None
-    return Peer(address, kind, host, port, encoding, certificate=certificate)
+    return Peer(address, kind, host, port, encoding, certificate=certificate, connection=connection)
 
 
 @implementer(IHalfCloseableProtocol, IHandshakeListener)
@@ -46,67 +56,90 @@ class StreamConnection(Protocol):
     """
 
     transport: Any  # Twisted's ITransport has not all that its transports have.
+    _heard = False
 
     def __init__(self, serving: Serving) -> None:
         self._serving = serving
         self._framing: Framing | None = serving.framing() if serving.framing else None
-        self._unread: list[bytes] = []
+        self._unread: list[bytes] | None = None
         self._messages: Iterator[bytes] | None = None
         self._feeding = False
         self._fin = False
         self._ended = False
         self.clock = serving.clock
         self.encoding = serving.encoding
-        self.wireFormat: Hashable = (type(self._framing or Raw), self.encoding)
+        self.wireFormat = serving.wireFormat(self._framing)
 
     def connectionMade(self) -> None:
         """Begin the conversation, unless TLS or a proxy must first tell who is there."""
         serving = self._serving
-        self._output = Output(
-            self.transport,
-            serving.clock,
-            serving.limits.pending,
-            serving.closeTimeout,
-            onPause=lambda: self._conversation.hold(Hold.OUTPUT),
-            onResume=lambda: self._conversation.release(Hold.OUTPUT),
-            onOverflow=self._overflowed,
-        )
-        self._conversation = Conversation(
-            serving, self, self._lookAtPeer(), onError=self._failed, onHold=self._holdOrFeed
-        )
+        self._output = Output(self.transport, serving, self)
+        self._conversation = Conversation(serving, self, self._lookAtPeer(newConnection()))
         serving.connections.add(self)
         self._begun = False
+        self._entered = not serving.proxied
         if not (serving.proxied or self.peer.kind == "tls"):
             self._begin()
 
-    def _lookAtPeer(self) -> Peer:
-        self.peer = peerOf(self.transport, encoding=self.encoding)
+    def _lookAtPeer(self, connection: int) -> Peer:
+        self.peer = peerOf(self.transport, encoding=self.encoding, connection=connection)
         return self.peer
 
     def handshakeCompleted(self) -> None:
         """TLS is set up: who did not come so far has not been here."""
         if not self._serving.proxied:
-            self._conversation.peer = self._lookAtPeer()
+            self._conversation.peer = self._lookAtPeer(self.peer.connection)
             self._begin()
 
     def _begin(self) -> None:
         self._begun = True
+        if self._serving.proxied and not self._enter():
+            return
         if not self._conversation.begin():
             self._output.abort()
+
+    def _enter(self) -> bool:
+        """Behind a proxy the client's address is known only now: let it in, or not."""
+        refusal = self._serving.gate.enter(self.peer.host)
+        if refusal is None:
+            self._entered = True
+            return True
+        tell(self._serving, self.peer, refusal)
+        self._conversation.deafen()
+        if self._serving.refusal == "tell":
+            self._output.write(refusalFor(self._serving, refusal))
+            self._output.close(patient=False)
+        else:
+            self._output.abort()
+        return False
 
     def dataReceived(self, data: bytes) -> None:
         """Take what was read."""
         conversation = self._conversation
-        if not self._begun:
-            conversation.peer = self._lookAtPeer()
-            self._begin()
+        if not self._heard:
+            self._hearFirst(data)
         if not conversation.listening:
             self._output.ignored(len(data))
         elif self._framing is None and not conversation.held and not self._unread:
             conversation.received(data, True)
         else:
+            # No empty list for each of thousands that wait for nothing.
+            self._unread = self._unread or []
             self._unread.append(data)
             self._feed()
+
+    def _hearFirst(self, data: bytes) -> None:
+        self._heard = True
+        serving, conversation = self._serving, self._conversation
+        if not self._begun:
+            conversation.peer = self._lookAtPeer(self.peer.connection)
+            self._begin()
+        if conversation.listening and not getattr(serving.factory, "takesAnything", False):
+            foreign = onFramed(serving.service, self._framing, self.peer.kind == "tls", data)
+            if foreign is not None:
+                conversation.cut(foreign.why)
+                self._output.write(foreign.answer)
+                self._output.close(patient=False)
 
     def readConnectionLost(self) -> None:
         """The peer has sent FIN (or TLS close_notify)."""
@@ -129,7 +162,7 @@ class StreamConnection(Protocol):
         finally:
             self._feeding = False
         if not conversation.listening:
-            self._unread.clear()
+            self._unread = None
             self._messages = None
         if self._fin and (self._ended or not conversation.listening):
             self._output.inputOver()
@@ -156,7 +189,8 @@ class StreamConnection(Protocol):
             return False
         return True
 
-    def _holdOrFeed(self) -> None:
+    def holdChanged(self) -> None:
+        """Feed the protocol and read, or stop."""
         if not self._conversation.held:
             self._feed()
         # Once it is closing, the Output decides what is read; after FIN there is nothing to read.
@@ -176,6 +210,8 @@ class StreamConnection(Protocol):
             self._explain(reason)
         self._conversation.lost(reason)
         self._serving.connections.discard(self)
+        if self._entered:
+            self._serving.gate.leave(self.peer.host)
 
     def _explain(self, reason: Failure) -> None:
         from .tls import tlsTrouble
@@ -215,10 +251,21 @@ class StreamConnection(Protocol):
         self._output.close()
         self._conversation.deafen()
 
+    def drained(self) -> bool:
+        """Tell whether all that has come was handed over, and is done."""
+        conversation = self._conversation
+        if not conversation.listening or not self._begun:
+            return True
+        waiting = self._unread or self._messages is not None or (self._fin and not self._ended)
+        return not waiting and not conversation.busy and not unread(self.transport)
+
+    def stuck(self) -> bool:
+        """Tell whether the peer does not read what it is owed."""
+        return self._output.paused
+
     def goAway(self) -> None:
         """The server is shutting down."""
-        self._conversation.closing("server", "shutdown")
-        self._conversation.leave(self.loseConnection)
+        self._conversation.goAway(self.loseConnection)
 
     def abortConnection(self) -> None:
         """Close at once (`IMessageTransport`)."""
@@ -230,15 +277,24 @@ class StreamConnection(Protocol):
         self._output.abort()
         self._conversation.deafen()
 
-    def _failed(self, peerAtFault: bool) -> None:
+    def protocolFailed(self, peerAtFault: bool) -> None:
+        """End it, since the protocol raised."""
         if peerAtFault:
             self._output.close(patient=False)
         else:
             self.abort()
 
-    def _overflowed(self) -> None:
-        limit = self._serving.limits.pending
-        self._conversation.cut(f"it did not read: more than {limit} bytes were waiting for it")
+    def outputPaused(self) -> None:
+        """The peer does not read: neither is it read from."""
+        self._conversation.hold(Hold.OUTPUT)
+
+    def outputResumed(self) -> None:
+        """The peer has read."""
+        self._conversation.release(Hold.OUTPUT)
+
+    def outputOverflowed(self, why: str) -> None:
+        """The peer has read too little for too long."""
+        self._conversation.cut(why)
         self.abort()
 
     def setTimeout(self, seconds: float | None) -> None:
@@ -270,6 +326,15 @@ class StreamConnection(Protocol):
         return cast(IAddress, self.transport.getHost())
 
 
+def refusalFor(serving: Serving, refusal: Refusal) -> bytes:
+    """Give what a refused peer is told on a stream, in the listener's framing."""
+    line = words(refusal)
+    try:
+        return serving.framing().frame(line) if serving.framing else line + b"\n"
+    except FramingError:
+        return line + b"\n"
+
+
 @implementer(IProtocolFactory)
 class StreamFactory:
     """Gives each connection of a stream listener its adapter.
@@ -279,12 +344,24 @@ class StreamFactory:
 
     noisy = False
 
-    def __init__(self, serving: Serving) -> None:
-        self._serving = serving
+    def __init__(self, serving: Serving, tls: bool = False) -> None:
+        """@param tls: whether what is refused is called `tls`."""
+        self.serving = serving
+        self._kind = "tls" if tls else ""
 
-    def buildProtocol(self, addr: IAddress | None) -> StreamConnection:
+    def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
         """A connection was accepted."""
-        return StreamConnection(self._serving)
+        serving = self.serving
+        if not serving.proxied:
+            refusal = serving.gate.enter(getattr(addr, "host", ""))
+            if refusal is not None:
+                return turnAway(serving, peerAt(addr, self._kind), refusal, refusalFor(serving, refusal))
+        try:
+            return StreamConnection(serving)
+        except BaseException:
+            if not serving.proxied:
+                serving.gate.leave(getattr(addr, "host", ""))
+            raise
 
     def doStart(self) -> None:
         """The port is open (`IProtocolFactory`)."""

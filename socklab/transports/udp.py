@@ -17,9 +17,12 @@ from twisted.python.failure import Failure
 
 from ..events import Dropped, MessageSent
 from ..message import Encoded, Peer
+from ..policy.gate import Refusal
+from ..policy.rates import SharedBuckets
 from .conversation import BURST, Conversation
-from .guard import Address, AddressProof, RateGuard, isLoopback, isOwnAddress
-from .serving import Serving
+from .guard import Address, AddressProof, isLoopback, isOwnAddress
+from .refusing import tell, words
+from .serving import Serving, newConnection
 
 MAX_PAYLOAD = 65_507
 """The longest payload of a datagram over IPv4, in bytes: 65,535 less the headers of IP (20) and UDP (8)."""
@@ -39,13 +42,11 @@ class DatagramPeer:
         self._quiet = False
         self._credit = 0.0
         self._lineEnd = b""
-        self.peer = peerAt(address, peers.serving.encoding)
+        self.peer = peerAt(address, peers.serving.encoding, newConnection() if told else 0)
         self.clock = peers.serving.clock
         self.encoding = peers.serving.encoding
         self.wireFormat: Hashable = ("udp", self.encoding, self._lineEnd)
-        self.conversation = Conversation(
-            peers.serving, self, self.peer, onError=self._failed, onHold=lambda: None, told=told
-        )
+        self.conversation = Conversation(peers.serving, self, self.peer, told)
 
     def datagramReceived(self, data: bytes) -> None:
         """The peer has sent a datagram."""
@@ -54,9 +55,8 @@ class DatagramPeer:
         data = self._withoutEnd(data)
         if self._quiet:
             self._peers.dropped(self.peer, "the protocol wanted none")
-        elif self.conversation.full:
-            queue = self._peers.serving.limits.queue
-            self._peers.dropped(self.peer, f"more than {queue} bytes were waiting for the busy protocol")
+        elif why := self.conversation.full:
+            self._peers.dropped(self.peer, why)
         else:
             self.conversation.received(data, True)
 
@@ -104,13 +104,24 @@ class DatagramPeer:
         """Forget the peer (`IMessageTransport`)."""
         self.forget("server", "aborted", Failure(ConnectionAborted()))
 
-    def _failed(self, peerAtFault: bool) -> None:
+    def holdChanged(self) -> None:
+        """Nothing can hold a datagram peer back."""
+
+    def protocolFailed(self, peerAtFault: bool) -> None:
+        """Forget it, since the protocol raised."""
         self.abortConnection()
+
+    def drained(self) -> bool:
+        """Tell whether all that has come was handled; the port has read its last datagram before."""
+        return not self.conversation.busy
+
+    def stuck(self) -> bool:
+        """A datagram peer never keeps us waiting."""
+        return False
 
     def goAway(self) -> None:
         """The server is shutting down."""
-        self.conversation.closing("server", "shutdown")
-        self.conversation.leave(self.loseConnection)
+        self.conversation.goAway(self.loseConnection)
 
     abort = abortConnection
 
@@ -169,7 +180,7 @@ class DatagramPeers(DatagramProtocol):
         self._answering: set[DatagramPeer] = set()
         self._lastHeard: dict[Address, float] = {}
         self._sweep: IDelayedCall | None = None
-        self._rate = RateGuard(serving.limits.udp_rate or RATE)
+        self._rate = SharedBuckets(serving.limits.udp_rate or RATE)
         self._proof = AddressProof(serving.limits.udp_peers)
         self._burst = 0
         self.drops = 0
@@ -188,7 +199,10 @@ class DatagramPeers(DatagramProtocol):
         trusted = isLoopback(addr[0])
         if self._mustNotAnswer(addr, trusted):
             return
-        if not self._keeps:
+        refusal = self.serving.gate.forbids(addr[0])
+        if refusal is not None:
+            self._refuse(addr, refusal, len(datagram))
+        elif not self._keeps:
             self._answer(addr, datagram, trusted)
         elif trusted:
             self._welcome(addr, datagram, heard=True)
@@ -210,9 +224,22 @@ class DatagramPeers(DatagramProtocol):
                 self.serving.connections.add(peer)
             peer.conversation.afterwards(peer.loseConnection)
 
+    def _refuse(self, address: Address, refusal: Refusal, size: int) -> None:
+        """Do not let an address in; what it may be told is shorter than what it sent."""
+        peer = peerAt(address)
+        tell(self.serving, peer, refusal)
+        word = words(refusal)
+        # Shorter than what came: two servers that refuse each other would else never end.
+        if self.serving.refusal == "tell" and len(word) < size * min(1, self.serving.limits.udp_amplification):
+            self.send(word, peer)
+
     def _welcome(self, address: Address, datagram: bytes, heard: bool) -> None:
         if len(self._peers) >= self.serving.limits.udp_peers:
             self.dropped(peerAt(address), f"there are {self.serving.limits.udp_peers} peers already")
+            return
+        refusal = self.serving.gate.enter(address[0])
+        if refusal is not None:
+            self._refuse(address, refusal, len(datagram))
             return
         peer = DatagramPeer(self, address, proved=True, told=True)
         self._peers[address] = peer
@@ -228,6 +255,7 @@ class DatagramPeers(DatagramProtocol):
         if self._peers.get(address) is peer:
             del self._peers[address]
             self._lastHeard.pop(address, None)
+            self.serving.gate.leave(address[0])
         self._answering.discard(peer)
         peer.conversation.lost(reason)
         self.serving.connections.discard(peer)
@@ -260,6 +288,12 @@ class DatagramPeers(DatagramProtocol):
         """Give the address of this port, also after it is closed."""
         return self._host
 
+    def handOver(self) -> None:
+        """Another has the port now: nobody here is heard any more, but they may still be answered."""
+        if self._sweep is not None and self._sweep.active():
+            self._sweep.cancel()
+        self._sweep = None
+
     def startProtocol(self) -> None:
         """The port is open."""
         self._host: IAddress = self.transport.getHost()
@@ -269,9 +303,7 @@ class DatagramPeers(DatagramProtocol):
     def stopProtocol(self) -> None:
         """The port is closed."""
         self.serving.udpPorts.discard(self._port)
-        if self._sweep is not None and self._sweep.active():
-            self._sweep.cancel()
-        self._sweep = None
+        self.handOver()
 
     def _letOthers(self) -> None:
         """End this turn of the reactor.
@@ -336,7 +368,7 @@ class DatagramPeers(DatagramProtocol):
             self.send(code, stranger)
 
 
-def peerAt(address: Address, encoding: str = "utf-8") -> Peer:
+def peerAt(address: Address, encoding: str = "utf-8", connection: int = 0) -> Peer:
     """Give what a source address tells."""
     kind = IPv6Address if ":" in address[0] else IPv4Address
-    return Peer(kind("UDP", *address), "udp", *address, encoding)
+    return Peer(kind("UDP", *address), "udp", *address, encoding, connection=connection)

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from socklab.testing import Entry
-from socklab.testing import StartServer
+from socklab.testing import Entry, StartServer
 from tests import wire
 
 

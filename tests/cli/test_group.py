@@ -77,10 +77,13 @@ def test_help_is_quick(tmp_path: Path) -> None:
     assert done.stdout.endswith("\n[]\n"), done.stderr
 
 
-@pytest.mark.parametrize("command", [("protocols",), ("check", "lab.toml"), ("new", "something-new")])
+@pytest.mark.parametrize(
+    "command",
+    [("protocols",), ("check", "lab.toml"), ("explain", "lab.toml", "ws", "::1"), ("new", "something-new")],
+)
 def test_no_reactor(tmp_path: Path, command: tuple[str, ...]) -> None:
     """No command installs a reactor: who embeds one chooses it."""
-    (tmp_path / "lab.toml").write_text(one(listen="'tcp:0', 'udp:0', 'ws:tcp:0'"))
+    (tmp_path / "lab.toml").write_text(one(listen="'tcp:0', 'udp:0', 'ws:tcp:0:interface=\\:\\:1'"))
     script = (
         "import sys, socklab.cli\n"
         "try: socklab.cli.main(sys.argv[1:])\n"
@@ -139,7 +142,10 @@ def completed(tmp_path: Path, words: str, script: str = "") -> list[str]:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("socklab ", ["plain,check", "plain,new", "plain,protocols"]),
+        (
+            "socklab ",
+            ["plain,certificate", "plain,check", "plain,explain", "plain,new", "plain,plan", "plain,protocols"],
+        ),
         ("socklab pro", ["plain,protocols"]),
         ("socklab protocols --j", ["plain,--json"]),
         ("socklab protocols one", ["plain,oneshot"]),

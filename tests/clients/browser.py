@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +17,8 @@ from .outside import HERE, absent, requireClient
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-PAGE = (HERE / "pages" / "socket.html").as_uri()
+PAGES = HERE / "pages"
+FILE = (PAGES / "socket.html").as_uri()
 # Without these it looks for updates and hosts of its maker's.
 ARGUMENTS = [
     "--no-sandbox",
@@ -24,6 +28,8 @@ ARGUMENTS = [
     "--disable-sync",
     "--no-first-run",
     "--disable-quic",
+    # A name of the DNS that leads to this machine.
+    "--host-resolver-rules=MAP evil.test 127.0.0.1",
 ]
 
 
@@ -42,19 +48,37 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+class Quiet(SimpleHTTPRequestHandler):
+    """Serves files, and logs nothing."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def website() -> Iterator[int]:
+    """The port of a web server on this machine, with the pages: others may welcome no page from a file."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(PAGES))) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
+
+
 @pytest.fixture
-def newPage(browser: Browser) -> Iterator[Callable[[], Page]]:
-    """Open pages/socket.html, which must log no error of its own."""
+def newPage(browser: Browser, website: int) -> Iterator[Callable[..., Page]]:
+    """Open pages/socket.html, of the web server on this machine or elsewhere; it must log no error of its own."""
     errors: list[str] = []
     with ExitStack() as stack:
 
-        def new() -> Page:
+        def new(where: str = f"http://localhost:{website}/socket.html") -> Page:
             page = browser.new_page(ignore_https_errors=True)
             stack.callback(page.close)
             page.set_default_timeout(20_000)
             # What is raised in a callback of Playwright's ends its connection to the browser.
             page.on("pageerror", lambda error: errors.append(str(error)))
-            page.goto(PAGE)
+            page.goto(where)
             return page
 
         yield new

@@ -12,6 +12,7 @@ from tests.process import Server
 
 from .browser import browser as browser
 from .browser import newPage as newPage
+from .browser import website as website
 from .outside import Serve, certify, serving
 
 

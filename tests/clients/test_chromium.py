@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tests.process import Server
 
+from .browser import FILE
 from .outside import Client, Serve, requireClient
 from .page import connect, say, see, seen, url
 
@@ -26,7 +27,30 @@ def test_echo(newPage: Callable[[], Page], echo: Server) -> None:
     page.evaluate("socket.close(1000)")
     see(page, "close", "close 1000 clean")
     assert seen(page) == ["open ", "hello", "안녕하세요 👋", "끝", "close 1000 clean"]
-    echo.waitFor('origin "null"')
+    echo.waitFor('origin "http://localhost:')
+
+
+def test_page_in_a_file(newPage: Callable[..., Page], serve: Serve, echo: Server) -> None:
+    """A page that was opened from a file is welcome where the config says so, as in the chat, and else not."""
+    page = newPage(FILE)
+    connect(page, url(serve("chat.toml"), "chat"))
+    see(page, "message", "Welcome.")
+    connect(page, url(echo, "echo"))
+    see(page, "close", "close 1006 unclean")
+    echo.waitFor("refused: websocket.origins: a page of null (a file, or a page that hides where it is from)")
+
+
+def test_foreign_page(newPage: Callable[..., Page], website: int, echo: Server) -> None:
+    """A page of another host cannot connect to this machine, and neither can one whose name is rebound to it."""
+    page = newPage(f"http://evil.test:{website}/socket.html")
+    port = echo.ports["echo", "ws"]
+    for host in ("localhost", "127.0.0.1"):
+        connect(page, f"ws://{host}:{port}/")
+    echo.waitFor(f'refused: websocket.origins: a page of "http://evil.test:{website}"', times=2)
+    connect(page, f"ws://evil.test:{port}/")
+    echo.waitFor(f'refused: websocket.hosts: "evil.test:{port}" is no name of this server')
+    page.locator("[data-event=close]").nth(2).wait_for()
+    assert seen(page) == ["error", "close 1006 unclean"] * 3
 
 
 def test_page_leaves(newPage: Callable[[], Page], echo: Server) -> None:

@@ -50,6 +50,9 @@ FRAMING = 'expected "raw", "lines", "netstring", "int8", "int16" or "int32"'
 SIZE = 'expected a size above 0, such as 65536 or "64KiB"'
 DURATION = 'expected a duration such as 5, 0.5 or "250ms"'
 POSITIVE = 'expected a duration above 0, such as 5, 0.5 or "250ms"'
+RULES = 'expected a list of rules, such as ["allow 10.0.0.0/8", "deny all"]'
+ORIGIN = 'expected an origin, such as "https://example.com", "null" or "*"'
+HOST = 'expected a host name without a port, such as "chat.example.com", or "*"'
 FIELDS = "expected text with the fields {count}, {now}, {peer_host}, {peer_port}, {request}"
 
 OWN = """

@@ -77,6 +77,10 @@ LISTENS: list[tuple[str, str]] = [
     ("http://localhost:3000", "Twisted refuses it: Unknown endpoint type: 'http'"),
     ("systemd:domain=INET:index=0", "systemd has passed no such socket to this process"),
     ("ssl:3000", "DIR/server.pem: no such file or directory" + READABLE),
+    ("tls:3000", "the port is missing, as in tls:certificates:3001"),
+    ("tls:.:3000:privateKey=x", "tls: has no 'privateKey', but backlog, interface, path, port"),
+    ("tls:none:3000", "DIR/none: no such file or directory" + READABLE),
+    ("haproxy:tls:none:3000", "DIR/none: no such file or directory" + READABLE),
 ]
 
 
@@ -110,7 +114,6 @@ class TestListen:
             ("haproxy:tcp:3000:interface=127.0.0.1", "stream", "haproxy", "127.0.0.1:3000"),
             ("haproxy:unix:a.sock", "stream", "haproxy", "DIR/a.sock"),
             ("ws:haproxy:tcp:8000", "websocket", "ws haproxy", "*:8000"),
-            ("tls:certificates:3001", "stream", "tls", "*:3001"),
         ],
     )
     def test_good(self, text: str, kind: str, transport: str, where: str, tmp_path: Path) -> None:
@@ -128,7 +131,6 @@ class TestListen:
             ("ws:tcp:8000", "tcp:8000:backlog=1024"),
             (r"unix:a\:b\=c.sock", r"unix:DIR/a\:b\=c.sock:backlog=1024"),
             ("haproxy:unix:a.sock", "haproxy:unix:DIR/a.sock:backlog=1024"),
-            ("tls:certificates:3001", "tls:DIR/certificates:3001"),
             ("udp:3000", ""),
         ],
     )

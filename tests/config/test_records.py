@@ -46,10 +46,19 @@ class TestRecords:
     def test_limits(self) -> None:
         """The limits' defaults are those of the documentation."""
         assert Limits().model_dump() == {
+            "max_connections": None,
+            "per_address": None,
+            "accept_rate": None,
+            "accept_rate_per_address": None,
+            "lifetime": None,
+            "message_rate": None,
+            "byte_rate": None,
             "message": 1024 * 1024,
             "line": 64 * 1024,
             "queue": 64 * 1024,
             "pending": 1024 * 1024,
+            "pending_soft": 256 * 1024,
+            "pending_seconds": 60.0,
             "handshake_timeout": 5.0,
             "handshake_bytes": 64 * 1024,
             "fragments": 4096,
@@ -69,20 +78,33 @@ class TestRecords:
             [server]
             shutdown_timeout = "500ms"
             trace = "hex"
+            max_connections = 9
+            memory_budget = "1GiB"
 
             [[service]]
             name = "one"
             protocol = "chat"
+            access = ["deny 10.0.0.5", "allow all"]
+            refusal = "tell"
             listen = ['tcp:0', { endpoint = 'tcp:0', framing = "netstring", encoding = "cp949", optional = true }]
             framing = "int16"
             encoding = "euc-kr"
             [service.options]
             history = 5
             [service.limits]
+            max_connections = 8
+            per_address = 2
+            accept_rate = 0.5
+            accept_rate_per_address = 1
+            lifetime = "1h"
+            message_rate = 20
+            byte_rate = "1MiB"
             message = "2KiB"
             line = "1kB"
             queue = 7
             pending = 5
+            pending_soft = 4
+            pending_seconds = "1s"
             handshake_timeout = 0
             handshake_bytes = "1 KiB"
             fragments = 1
@@ -96,13 +118,18 @@ class TestRecords:
             udp_rate = 0.5
             [service.websocket]
             deflate = true
+            origins = ["https://example.com", "null"]
+            hosts = ["Chat.example.com", "한국.kr", "[::1]"]
+            paths = ["/chat"]
 
             [[service]]
             protocol = "oneshot"
             listen = ['udp:0']
         """
         config = load(tmp_path, text)
-        assert config.server == ServerTable(shutdown_timeout=0.5, trace="hex")
+        assert config.server == ServerTable(
+            shutdown_timeout=0.5, trace="hex", max_connections=9, memory_budget=1 << 30
+        )
         chat, oneshot = config.services
         assert (chat.name, type(chat.factory), oneshot.name, type(oneshot.factory)) == (
             "one",
@@ -111,10 +138,19 @@ class TestRecords:
             OneShotFactory,
         )
         assert chat.limits.model_dump() == {
+            "max_connections": 8,
+            "per_address": 2,
+            "accept_rate": 0.5,
+            "accept_rate_per_address": 1.0,
+            "lifetime": 3600.0,
+            "message_rate": 20.0,
+            "byte_rate": 1 << 20,
             "message": 2048,
             "line": 1000,
             "queue": 7,
             "pending": 5,
+            "pending_soft": 4,
+            "pending_seconds": 1.0,
             "handshake_timeout": 0.0,
             "handshake_bytes": 1024,
             "fragments": 1,
@@ -127,7 +163,15 @@ class TestRecords:
             "udp_amplification": 3.0,
             "udp_rate": 0.5,
         }
-        assert chat.websocket.deflate is True
+        assert chat.websocket == WebSocketTable(
+            deflate=True,
+            origins=("https://example.com", "null"),
+            hosts=("chat.example.com", "xn--3e0b707e.kr", "::1"),
+            paths=("/chat",),
+        )
+        assert [each.text for each in chat.access.rules] == ["deny 10.0.0.5", "allow all"]
+        assert (chat.table.refusal, oneshot.table.refusal) == ("tell", "close")
+        assert [each.text for each in oneshot.access.rules] == ["allow all"]
         first, second = chat.listeners
         assert (first.encoding, first.optional, second.encoding, second.optional) == (
             "euc_kr",

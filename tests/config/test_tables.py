@@ -14,9 +14,13 @@ from tests.config.support import (
     ENCODING,
     ENDPOINTS,
     FRAMING,
+    HOST,
+    ORIGIN,
+    OWN,
     POSITIVE,
     PROTOCOL,
     PROTOCOLS,
+    RULES,
     SIZE,
     STREAMS,
     complaints,
@@ -172,30 +176,21 @@ SHAPES: list[tuple[str, str, list[str]]] = [
             "FILE: server.tracing: unknown key; did you mean `trace`?",
         ],
     ),
-    # Keys of later issues
-    *(
-        (f"later key server.{key}", f"[server]\n{key} = {value}\n" + one(), [f"FILE: server.{key}: unknown key"])
-        for key, value in [
-            ("max_connections", 1),
-            ("log_format", "'json'"),
-            ("memory_budget", 1),
-            ("workers", 2),
-        ]
-    ),
     *(
         (
-            f"later key limits.{key}",
-            one(more=f"[service.limits]\n{key} = 1"),
-            [f"{ECHO}limits.{key}: unknown key{near}"],
+            f"server.{key} = {value}",
+            f"[server]\n{key} = {value}\n" + one(),
+            [f"FILE: server.{key}: {expected}, got {got}"],
         )
-        for key, near in [
-            ("max_connections", ""),
-            ("per_address", ""),
-            ("accept_rate", "; did you mean `udp_rate`?"),
-            ("lifetime", ""),
+        for key, value, expected, got in [
+            ("max_connections", "0", "expected an integer of at least 1", "0"),
+            ("max_connections", "'many'", "expected an integer of at least 1", '"many"'),
+            ("memory_budget", "0", SIZE, "0"),
+            ("memory_budget", "'half'", SIZE, '"half"'),
         ]
     ),
-    ("later key access", one(more="access = ['allow all']"), [f"{ECHO}access: unknown key"]),
+    # Keys of later issues
+    ("later key server.workers", "[server]\nworkers = 2\n" + one(), ["FILE: server.workers: unknown key"]),
     ("later key tls.version", one(more="[service.tls]\nversion = 3"), [f"{ECHO}tls.version: unknown key"]),
     # A key of the service below one of its tables
     *(
@@ -251,6 +246,70 @@ SHAPES: list[tuple[str, str, list[str]]] = [
             ("udp_amplification", "'1'", "expected a number of at least 0", '"1"'),
             ("udp_rate", "0", "expected a number above 0", "0"),
             ("udp_rate", "'5s'", "expected a number above 0", '"5s"'),
+            ("max_connections", "0", "expected an integer of at least 1", "0"),
+            ("max_connections", "2.5", "expected an integer of at least 1", "2.5"),
+            ("per_address", "-1", "expected an integer of at least 1", "-1"),
+            ("accept_rate", "0", "expected a number above 0", "0"),
+            ("accept_rate_per_address", "'10/s'", "expected a number above 0", '"10/s"'),
+            ("lifetime", "-1", DURATION, "-1"),
+            ("lifetime", "'1 day'", DURATION, '"1 day"'),
+            ("message_rate", "0", "expected a number above 0", "0"),
+            ("byte_rate", "0.5", SIZE, "0.5"),
+            ("pending_soft", "0", SIZE, "0"),
+            ("pending_seconds", "0", POSITIVE, "0"),
+        ]
+    ),
+    # access, refusal, [service.websocket]
+    *(
+        (f"access {number}", one(more=f"access = {rules}"), [f"{ECHO}{line}"])
+        for number, (rules, line) in enumerate(
+            [
+                ("'allow all'", f'access: {RULES}, got "allow all"'),
+                ("[]", f"access: {RULES}, got []"),
+                ("[3]", "access[1]: expected text, got 3"),
+                (
+                    "['allow 10.0.0.0/8', 'deny 10.0.0.5', 'deny all']",
+                    'access[2]: "deny 10.0.0.5" never decides: rule 1, "allow 10.0.0.0/8", does before it',
+                ),
+                (
+                    "['allow 10.0.0.5/8', 'deny all']",
+                    'access[1]: "10.0.0.5/8" has host bits set: say 10.0.0.0/8, or one address',
+                ),
+                (
+                    "['deny 10.0.0.5']",
+                    "access[1]: the last rule decides for all others: `allow all` or `deny all`",
+                ),
+                (
+                    "['block 10.0.0.5', 'allow all']",
+                    (
+                        "access[1]: expected `allow` or `deny`, and an address, a network or `all`, got "
+                        '"block 10.0.0.5"'
+                    ),
+                ),
+            ]
+        )
+    ),
+    (
+        "bad refusal",
+        one(more="refusal = 'drop'"),
+        [f'{ECHO}refusal: expected "close", "tell" or "reset", got "drop"'],
+    ),
+    *(
+        (
+            f"websocket.{key} = {value}",
+            one(more=f"[service.websocket]\n{key} = {value}"),
+            [f"{ECHO}websocket.{key}{what}"],
+        )
+        for key, value, what in [
+            ("origins", "'*'", ': expected a list of origins, got "*"'),
+            ("origins", "['example.com']", f'[1]: {ORIGIN}, got "example.com"'),
+            ("origins", "['null', 'https://example.com/']", f'[2]: {ORIGIN}, got "https://example.com/"'),
+            ("origins", "['https://*.example.com']", f'[1]: {ORIGIN}, got "https://*.example.com"'),
+            ("hosts", "['https://example.com']", f'[1]: {HOST}, got "https://example.com"'),
+            ("hosts", "['*', 'example.com:8000']", f'[2]: {HOST}, got "example.com:8000"'),
+            ("hosts", "[3]", f"[1]: {HOST}, got 3"),
+            ("paths", "['chat']", '[1]: expected a path, such as "/chat", got "chat"'),
+            ("paths", "['/chat?room=1']", '[1]: expected a path, such as "/chat", got "/chat?room=1"'),
         ]
     ),
     (
@@ -425,4 +484,30 @@ def test_settings_that_would_mean_nothing(tmp_path: Path) -> None:
     assert [each.partition("listen[1].")[2] for each in caught.value.lines] == [
         "framing: only streams need one: here a message is a message",
         "encoding: WebSocket text is always UTF-8 (RFC 6455, 5.6)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("more", "key"),
+    [
+        ("access = ['deny 10.0.0.5', 'allow all']", "access"),
+        ("limits = { per_address = 3 }", "per_address"),
+        ("limits = { accept_rate_per_address = 3 }", "accept_rate_per_address"),
+    ],
+)
+def test_plain_protocol_behind_a_proxy(more: str, key: str, tmp_path: Path) -> None:
+    """Of a plain protocol's clients behind a proxy nobody sees the address: rules about it are a mistake."""
+    listens = "'tcp:1', 'haproxy:tcp:2', 'ws:haproxy:tcp:3'"
+    why = f"a plain Twisted protocol behind haproxy: shows the proxy's address to `{key}`"
+    assert complaints(tmp_path, one("own:BytesFactory", listens, more), own=OWN) == [
+        f'FILE: service[1] "own:BytesFactory": listen[2]: "haproxy:tcp:2": {why}'
+    ]
+    assert load(tmp_path, one(listen=listens, more=more)).services
+
+
+def test_access_to_a_datagram_protocol(tmp_path: Path) -> None:
+    """A DatagramProtocol is handed each datagram by Twisted: rules would mean nothing."""
+    text = one("own:Datagrams", "'udp:1'", "access = ['deny 10.0.0.5', 'allow all']")
+    assert complaints(tmp_path, text, own=OWN) == [
+        'FILE: service[1] "own:Datagrams": access: the protocol takes every datagram itself: it has to choose, too'
     ]

@@ -11,10 +11,13 @@ from typing import Any
 from autobahn.twisted.websocket import WebSocketServerFactory
 from autobahn.websocket.compress import PerMessageDeflateOffer, PerMessageDeflateOfferAccept
 from twisted.internet.interfaces import IAddress, IProtocolNegotiationFactory
+from twisted.internet.protocol import Protocol
 from zope.interface import implementer
 
+from ..refusing import turnAway
 from ..serving import Serving
-from .connection import Silence, WebSocketConnection
+from ..stream import peerAt
+from .connection import Silence, WebSocketConnection, refusalFor
 
 __all__ = ["WebSocketFactory"]
 
@@ -44,9 +47,16 @@ class WebSocketFactory(WebSocketServerFactory):
     def __init__(self, serving: Serving, deflate: bool = False) -> None:
         """@param deflate: whether to accept permessage-deflate."""
         super().__init__(server=None, reactor=serving.clock)
-        self._serving = serving
+        self.serving = serving
         self._subprotocols = tuple(getattr(serving.factory, "subprotocols", ()))
-        limit = serving.limits.message
+        self.configure(deflate)
+
+    def configure(self, deflate: bool) -> None:
+        """Take the limits, for whoever comes from now on.
+
+        @param deflate: whether to accept permessage-deflate.
+        """
+        limit = self.serving.limits.message
         self.setProtocolOptions(
             webStatus=False,
             # Autobahn stops parsing at once after a violation; our _fail_connection still tells the peer.
@@ -59,9 +69,14 @@ class WebSocketFactory(WebSocketServerFactory):
             perMessageCompressionAccept=_acceptDeflate if deflate else None,
         )
 
-    def buildProtocol(self, addr: IAddress | None) -> WebSocketConnection:
+    def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
         """A connection was accepted."""
-        connection = WebSocketConnection(self._serving, self._subprotocols)
+        serving = self.serving
+        if not serving.proxied:
+            refusal = serving.gate.enter(getattr(addr, "host", ""))
+            if refusal is not None:
+                return turnAway(serving, peerAt(addr, "websocket"), refusal, refusalFor(refusal), waits=True)
+        connection = WebSocketConnection(self.serving, self._subprotocols)
         connection.factory = self
         return connection
 

@@ -6,18 +6,27 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from autobahn.twisted.websocket import WebSocketServerProtocol
-from autobahn.websocket.types import ConnectionRequest
-from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol
+from autobahn.websocket.types import ConnectionDeny, ConnectionRequest
+from twisted.internet.error import ConnectionAborted, ConnectionDone
+from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol, INegotiated
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ... import http
 from ...events import Failed
+from ...policy.gate import Refusal
+from ..recognise import LOOKED_AT, onWebSocket
+from ..refusing import tell
 from ..serving import Serving
 from .frames import GOING_AWAY, PING, POLICY, frame
 from .transport import WebSocketTransport
+
+
+def refusalFor(refusal: Refusal) -> bytes:
+    """Give the answer to a handshake that is refused."""
+    headers = [("Retry-After", "5")] if refusal.status in (429, 503) else []
+    return http.response(refusal.status, f"Refused: {refusal.name}.\n".encode(), headers, True)
 
 
 class Silence:
@@ -51,6 +60,8 @@ class WebSocketConnection(WebSocketServerProtocol):
         self._parsing = False
         self._fin = False
         self._closeCame = False
+        self._refusal: Refusal | None = None
+        self._entered = not serving.proxied
 
     def connectionMade(self) -> None:
         """A client has connected, and has yet to shake hands."""
@@ -70,7 +81,7 @@ class WebSocketConnection(WebSocketServerProtocol):
             self.output.ignored(len(data))
             return
         self._alive = True
-        if self.state == self.STATE_CONNECTING and self._handshakeTooLong(data):
+        if self.state == self.STATE_CONNECTING and (self._isForeign(data) or self._handshakeTooLong(data)):
             return
         self._guarded(self._dataReceived, data)
 
@@ -134,13 +145,36 @@ class WebSocketConnection(WebSocketServerProtocol):
         self._cancel()
         self.output.lost()
         opened = self.state != self.STATE_CONNECTING
+        if INegotiated.providedBy(self.transport):
+            self._explain(reason)
         self._connectionLost(reason)  # type: ignore[arg-type]
-        if opened and not self.wasClean:
-            self.conversation.closing("peer", "connection lost without a close frame")
+        if opened and not self.wasClean and not reason.check(ConnectionAborted):
+            how = "closed" if reason.check(ConnectionDone) else "reset"
+            self.conversation.closing("peer", f"{how} without a close frame")
         self.conversation.lost(Failure(ConnectionDone()) if self.wasClean else reason)
         self._serving.connections.discard(self.seam)
+        if self._entered:
+            self._serving.gate.leave(self.seam.peer.host)
+
+    def _explain(self, reason: Failure) -> None:
+        from ..tls import tlsTrouble
+
+        if trouble := tlsTrouble(reason):
+            self.conversation.cut(trouble)
 
     # The opening handshake
+
+    def _isForeign(self, data: bytes) -> bool:
+        if len(self.data) >= LOOKED_AT:
+            return False
+        secure = INegotiated.providedBy(self.transport)
+        foreign = onWebSocket(self._serving.service, secure, self.data + data[:LOOKED_AT])
+        if foreign is None:
+            return False
+        self.conversation.cut(foreign.why)
+        self.output.write(foreign.answer)
+        self.dropConnection(abort=False)
+        return True
 
     def _handshakeTooLong(self, data: bytes) -> bool:
         limit = self._serving.limits.handshake_bytes
@@ -154,14 +188,36 @@ class WebSocketConnection(WebSocketServerProtocol):
         self.output.abort()
 
     def onConnect(self, request: ConnectionRequest) -> str | None:
-        """The request is good: choose the subprotocol (RFC 6455, 4.2.2)."""
+        """The request is good: let it in or not, and choose the subprotocol (RFC 6455, 4.2.2).
+
+        @raise ConnectionDeny: it is not let in.
+        """
+        serving = self._serving
+        self._refusal = serving.pages.forbids(request.path, request.headers)
+        if self._refusal is None and serving.proxied:
+            self.seam.lookAtPeer()
+            self._refusal = serving.gate.enter(self.seam.peer.host)
+            self._entered = self._refusal is None
+        if self._refusal is not None:
+            raise ConnectionDeny(self._refusal.status, self._refusal.reason)
         self._request = request
         return next((each for each in request.protocols if each in self._subprotocols), None)
 
     def failHandshake(
         self, reason: str, code: int = 400, responseHeaders: list[tuple[str, str]] | None = None
     ) -> None:
-        """Answer what is no handshake, and close."""
+        """Answer what is no handshake, or is not let in, and close."""
+        if self._refusal is not None:
+            tell(self._serving, self.conversation.peer, self._refusal)
+            self.conversation.closing("server", f"refused: {self._refusal.name}")
+            self.conversation.deafen()
+            # Even with `close`: whoever wrote the page sees the status in the browser's console.
+            if self._serving.refusal == "reset":
+                self.output.abort()
+            else:
+                self.output.write(refusalFor(self._refusal))
+                self.dropConnection(abort=False)
+            return
         headers = [*(responseHeaders or ())]
         if "upgrade" not in getattr(self, "http_headers", {"upgrade": ""}):
             code, reason = 426, "a plain HTTP request"

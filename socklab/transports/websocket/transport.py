@@ -13,8 +13,9 @@ from ...events import MessageSent
 from ...message import Encoded
 from ..conversation import Conversation, Hold
 from ..output import Output
-from ..serving import Serving
+from ..serving import Serving, newConnection
 from ..stream import peerOf
+from ..unread import unread
 from .frames import BINARY, COMPRESSED, FIN, GOING_AWAY, INTERNAL_ERROR, INVALID_PAYLOAD, NORMAL, TEXT, frame
 
 if TYPE_CHECKING:
@@ -31,25 +32,20 @@ class WebSocketTransport:
         self.clock = serving.clock
         self.encoding = "utf-8"
         self.wireFormat: Hashable = "websocket"
-        self.peer = peerOf(connection.transport, "websocket")
-        self.conversation = Conversation(
-            serving, self, self.peer, onError=self._failed, onHold=connection.holdOrParse
-        )
-        self.output = Output(
-            connection.transport,
-            serving.clock,
-            serving.limits.pending,
-            serving.closeTimeout,
-            onPause=lambda: self.conversation.hold(Hold.OUTPUT),
-            onResume=lambda: self.conversation.release(Hold.OUTPUT),
-            onOverflow=self._overflowed,
-        )
+        self.peer = peerOf(connection.transport, "websocket", connection=newConnection())
+        self.conversation = Conversation(serving, self, self.peer)
+        self.output = Output(connection.transport, serving, self)
+
+    def lookAtPeer(self) -> None:
+        """By now the client's address is known behind haproxy, and with TLS its certificate."""
+        wire = self._connection.transport
+        self.peer = self.conversation.peer = peerOf(wire, "websocket", connection=self.peer.connection)
 
     def opened(self, request: ConnectionRequest, subprotocol: str | None, deflate: Any) -> None:
         """The opening handshake has told more of the peer."""
-        # By now the client's address is known behind haproxy, and with TLS its certificate.
+        self.lookAtPeer()
         self.peer = replace(
-            peerOf(self._connection.transport, "websocket"),
+            self.peer,
             path=request.path,
             origin=request.headers.get("origin"),
             subprotocol=subprotocol,
@@ -91,10 +87,20 @@ class WebSocketTransport:
         self.conversation.deafen()
         self._connection.close(NORMAL)
 
+    def drained(self) -> bool:
+        """Tell whether all that has come was handed over, and is done."""
+        conversation = self.conversation
+        if not conversation.listening or conversation.protocol is None:
+            return True
+        return not conversation.held and not conversation.busy and not unread(self._connection.transport)
+
+    def stuck(self) -> bool:
+        """Tell whether the peer does not read what it is owed."""
+        return self.output.paused
+
     def goAway(self) -> None:
         """Close with code 1001: the server is shutting down."""
-        self.conversation.closing("server", "shutdown")
-        self.conversation.leave(lambda: self._connection.close(GOING_AWAY))
+        self.conversation.goAway(lambda: self._connection.close(GOING_AWAY))
 
     def abortConnection(self) -> None:
         """Close at once (`IMessageTransport`)."""
@@ -106,12 +112,25 @@ class WebSocketTransport:
         self.output.abort()
         self.conversation.deafen()
 
-    def _overflowed(self) -> None:
-        limit = self._serving.limits.pending
-        self.conversation.cut(f"it did not read: more than {limit} bytes were waiting for it")
+    def outputPaused(self) -> None:
+        """The peer does not read: neither is it read from."""
+        self.conversation.hold(Hold.OUTPUT)
+
+    def outputResumed(self) -> None:
+        """The peer has read."""
+        self.conversation.release(Hold.OUTPUT)
+
+    def outputOverflowed(self, why: str) -> None:
+        """The peer has read too little for too long."""
+        self.conversation.cut(why)
         self.abort()
 
-    def _failed(self, peerAtFault: bool) -> None:
+    def holdChanged(self) -> None:
+        """Parse and read, or stop."""
+        self._connection.holdOrParse()
+
+    def protocolFailed(self, peerAtFault: bool) -> None:
+        """Close it, since the protocol raised."""
         if peerAtFault:
             self._connection._fail_connection(INVALID_PAYLOAD, "not understood")
         else:

@@ -1,0 +1,76 @@
+"""Events as flat fields for a program."""
+
+from __future__ import annotations
+
+from ..events import Closed, Cut, Dropped, Event, Failed, MessageReceived, MessageSent, Opened, Refused
+from ..message import Peer
+from .lines import TraceForm, shortened
+
+Field = str | int | bool
+Fields = dict[str, Field]
+
+_NAMES: dict[type[Event], str] = {
+    Opened: "opened",
+    Closed: "closed",
+    MessageReceived: "message_received",
+    MessageSent: "message_sent",
+    Cut: "cut",
+    Refused: "refused",
+    Dropped: "dropped",
+    Failed: "failed",
+}
+
+
+def nameOf(event: Event) -> str:
+    """Give what an event is called."""
+    return _NAMES[type(event)]
+
+
+def fieldsOf(event: Event, trace: TraceForm) -> Fields:
+    """Give what an event tells, without its time.
+
+    @param trace: how a payload is shown.
+    """
+    peer = event.peer
+    fields: Fields = {
+        "event": nameOf(event),
+        "service": event.service,
+        "transport": peer.kind,
+        "peer": str(peer),
+    }
+    if peer.connection:
+        fields["connection"] = peer.connection
+    match event:
+        case Opened():
+            fields |= _ofPeer(peer)
+        case Closed(by=by, reason=reason):
+            fields |= {"by": by, "reason": shortened(reason)}
+        case MessageReceived(payload=payload, isBinary=isBinary) | MessageSent(payload=payload, isBinary=isBinary):
+            fields |= _ofMessage(peer, payload, isBinary, trace)
+        case Refused(rule=rule, reason=reason):
+            fields |= {"rule": rule, "reason": shortened(reason)}
+        case Cut(reason=reason) | Dropped(reason=reason):
+            fields["reason"] = shortened(reason)
+    return fields
+
+
+def _ofMessage(peer: Peer, payload: bytes, isBinary: bool, trace: TraceForm) -> Fields:
+    fields: Fields = {"bytes": len(payload)}
+    if peer.kind == "websocket":
+        fields["binary"] = isBinary
+    if trace == "hex":
+        fields["payload_hex"] = payload.hex()
+    elif trace == "text":
+        fields["payload"] = payload.decode(peer.encoding, "backslashreplace")
+    return fields
+
+
+def _ofPeer(peer: Peer) -> Fields:
+    fields: Fields = {}
+    if peer.path:
+        fields["path"] = peer.path
+    if peer.origin is not None:
+        fields["origin"] = peer.origin
+    if peer.certificate is not None:
+        fields["certificate"] = peer.certificate.subject.rfc4514_string()
+    return fields

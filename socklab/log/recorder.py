@@ -1,0 +1,100 @@
+"""The observer of events that writes the log: what an operator must know of, and all that happens when tracing."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, Literal
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import LogEvent, Logger
+
+from ..events import Closed, Cut, Dropped, Event, Failed, MessageReceived, MessageSent, Opened, Refused
+from .bound import PERIOD, Bound, Kind
+from .entry import Entry, EventEntry
+from .fields import nameOf
+from .form import failureOf
+from .lines import TraceForm, plain
+
+_logger: Final = Logger(namespace="socklab")
+
+RATE, BURST = 1.0, 10.0
+"""Lines of a kind a second, and at once: refusals, cuts, failures."""
+ARRIVALS, ARRIVALS_BURST = 100.0, 1000.0
+"""The same of `opened` and `closed`, which JSON has without a trace too."""
+
+# A number, or an address: 2001:db8::/64 is one.
+_NUMBER: Final = re.compile(r"\d[\da-f.:/]*|\"[^\"]*\"")
+
+
+class Recorder:
+    """Logs events; those that a flood of peers could cause without bound are bounded."""
+
+    def __init__(self, clock: IReactorTime, trace: TraceForm, form: Literal["text", "json"]) -> None:
+        """@param trace: whether and how to log each message.
+        @param form: of the log: as JSON each conversation's beginning and end is logged too.
+        """
+        self._trace = trace
+        self._arrivals = trace != "off" or form == "json"
+        self._bound = Bound(clock, _tellLeftOut)
+
+    def __call__(self, event: Event) -> None:
+        """Log an event, if it is due."""
+        match event:
+            case MessageReceived() | MessageSent():
+                wanted = self._trace != "off"
+            case Opened() | Closed():
+                wanted = self._arrivals and (
+                    self._trace != "off" or self._bound.allows(_kindOf(event), ARRIVALS, ARRIVALS_BURST)
+                )
+            case _:
+                wanted = self._bound.allows(_kindOf(event), RATE, BURST)
+        if not wanted:
+            return
+        entry = EventEntry(event, self._trace)
+        if isinstance(event, Failed):
+            _logger.failure("{entry}", failure=event.failure, entry=entry, log_system="socklab")
+        else:
+            _logger.info("{entry}", entry=entry, log_system="socklab")
+
+    def admits(self, event: LogEvent) -> bool:
+        """Tell whether to write a log event that is no event of ours, but that a peer may have caused.
+
+        A plain Twisted protocol that raises has its traceback logged by Twisted, as often as a peer likes. So it
+        is with what our own code has to say here and there. What a protocol logs is its own affair.
+        """
+        failure, namespace = failureOf(event), event.get("log_namespace")
+        if isinstance(event.get("entry"), Entry) or (failure is None and namespace != "socklab"):
+            return True
+        # Twisted names each connection: "BrokenProtocol,17,192.0.2.7".
+        system = str(event.get("log_system") or namespace or "log").partition(",")[0]
+        what = str(event.get("log_format", "")) if failure is None else getattr(failure.type, "__name__", "")
+        return self._bound.allows(Kind(system, "log" if failure is None else "failed", what), RATE, BURST)
+
+    def close(self) -> None:
+        """Say what was left out."""
+        self._bound.tellAll()
+
+
+def _kindOf(event: Event) -> Kind:
+    reason = ""
+    match event:
+        case Refused(rule=rule):
+            reason = rule
+        case Cut(reason=said) | Dropped(reason=said):
+            reason = _NUMBER.sub("#", plain(said))
+        case Failed(failure=failure):
+            reason = getattr(failure.type, "__name__", "")
+    return Kind(event.service, nameOf(event), reason)
+
+
+def _tellLeftOut(kind: Kind, count: int) -> None:
+    what = f"{kind.event}: {kind.reason}" if kind.reason else kind.event
+    entry = Entry(
+        f"{kind.service}: {what}: ... and {count} more like this within {PERIOD:g} s",
+        kind.event,
+        service=kind.service,
+        reason=kind.reason,
+        left_out=count,
+        seconds=int(PERIOD),
+    )
+    _logger.info("{entry}", entry=entry, log_system="socklab")

@@ -1,0 +1,226 @@
+"""systemd is told: what it shows of the unit, when others may start, and that the server still runs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from twisted.internet.task import Clock
+
+from socklab.systemd import Notifier
+from tests import wire
+from tests.process import CHECKOUT, ENVIRONMENT, Printed, Server, twistd
+
+CONFIG = """
+[[service]]
+name = "one"
+protocol = "echo"
+listen = ['tcp:0:interface=127.0.0.1', 'udp:0:interface=127.0.0.1']
+"""
+
+
+class Manager:
+    """Listens as systemd does."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind("\0" + address[1:] if address.startswith("@") else address)
+        self._socket.settimeout(20)
+
+    def heard(self) -> list[str]:
+        """Give the lines of the next datagram, which is waited for."""
+        return self._socket.recv(4096).decode().split("\n")
+
+    def isQuiet(self) -> bool:
+        """Tell whether no datagram is there."""
+        self._socket.setblocking(False)
+        try:
+            self._socket.recv(4096)
+        except BlockingIOError:
+            return True
+        finally:
+            self._socket.settimeout(20)
+        return False
+
+    def close(self) -> None:
+        """End."""
+        self._socket.close()
+
+
+@pytest.fixture(params=["path", "abstract"])
+def manager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Manager]:
+    """A manager at a path, and one at an abstract address."""
+    made = Manager(str(tmp_path / "notify") if request.param == "path" else f"@socklab-test-{os.getpid()}")
+    yield made
+    made.close()
+
+
+def test_life(manager: Manager) -> None:
+    """Ready, a reload with its time, ready again, stopping."""
+    notifier = Notifier(Clock(), {"NOTIFY_SOCKET": manager.address})
+    notifier.ready("serving 한글")
+    assert manager.heard() == ["READY=1", "STATUS=serving 한글"]
+    before = time.monotonic_ns() // 1000
+    notifier.reloading()
+    first, second, *_ = manager.heard()
+    assert first == "RELOADING=1"
+    assert before <= int(second.removeprefix("MONOTONIC_USEC=")) <= time.monotonic_ns() // 1000
+    notifier.ready("x")
+    assert manager.heard() == ["READY=1", "STATUS=x"]
+    notifier.stopping("closes")
+    assert manager.heard() == ["STOPPING=1", "STATUS=closes"]
+
+
+def test_watchdog(manager: Manager) -> None:
+    """The watchdog hears twice as often as it must, until the end."""
+    clock = Clock()
+    notifier = Notifier(clock, {"NOTIFY_SOCKET": manager.address, "WATCHDOG_USEC": "3000000"})
+    assert not clock.getDelayedCalls()
+    notifier.ready("")
+    manager.heard()
+    assert manager.heard() == ["WATCHDOG=1"]
+    for _ in range(3):
+        clock.advance(1.4)
+        assert manager.isQuiet()
+        clock.advance(0.1)
+        assert manager.heard() == ["WATCHDOG=1"]
+    notifier.ready("again, after a reload")
+    manager.heard()
+    assert manager.isQuiet()
+    notifier.stopped()
+    clock.advance(60)
+    assert manager.isQuiet()
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"WATCHDOG_USEC": "3000000", "WATCHDOG_PID": "1"},
+        {"WATCHDOG_USEC": "soon"},
+        {"WATCHDOG_USEC": "0"},
+        {},
+    ],
+)
+def test_no_watchdog(environment: dict[str, str], manager: Manager) -> None:
+    """A watchdog of another process, or one that makes no sense, is not fed."""
+    clock = Clock()
+    Notifier(clock, {"NOTIFY_SOCKET": manager.address, **environment}).ready("")
+    assert not clock.getDelayedCalls()
+
+
+@pytest.mark.parametrize("environment", [{}, {"NOTIFY_SOCKET": ""}, {"NOTIFY_SOCKET": "/nowhere/at/all"}])
+def test_nobody_to_tell(environment: dict[str, str]) -> None:
+    """Without systemd nothing is sent, and nothing fails."""
+    notifier = Notifier(Clock(), {**environment, "WATCHDOG_USEC": "1000"})
+    notifier.ready("")
+    notifier.reloading()
+    notifier.stopping("")
+    notifier.stopped()
+
+
+def test_process(manager: Manager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server tells its manager when it is ready, reloads, is alive, and stops."""
+    config = tmp_path / "lab.toml"
+    config.write_text(CONFIG)
+    environment = {"NOTIFY_SOCKET": manager.address, "WATCHDOG_USEC": "200000000"}
+    for key, value in environment.items():
+        monkeypatch.setitem(ENVIRONMENT, key, value)
+    with Server(config, folder=tmp_path) as server:
+        assert manager.heard() == ["READY=1", "STATUS=serving one at 2 listeners"]
+        assert manager.heard() == ["WATCHDOG=1"]
+        server.sendSignal(signal.SIGHUP)
+        assert manager.heard()[0] == "RELOADING=1"
+        assert manager.heard()[0] == "READY=1"
+        config.write_text("[[service]]\nprotocol = 'ecko'\n")
+        server.sendSignal(signal.SIGHUP)
+        assert manager.heard()[0] == "RELOADING=1"
+        assert manager.heard()[0] == "READY=1"
+        server.sendSignal(signal.SIGTERM)
+        assert manager.heard() == ["STOPPING=1", "STATUS=closes, within 20 s"]
+        server.stop()
+
+
+# sd_listen_fds(3): the sockets are the descriptors from 3 on.
+ACTIVATE = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1", LISTEN_FDNAMES="socklab.socket")
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+class Activated:
+    """A server that is given listening sockets, as systemd does, and can be ended and started again."""
+
+    def __init__(self, folder: Path, listening: socket.socket) -> None:
+        config = folder / "activated.toml"
+        config.write_text('[[service]]\nprotocol = "echo"\nlisten = ["systemd:domain=INET:index=0"]\n')
+        command = twistd("-n", "--pidfile=", "socklab", "--config", str(config))
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", ACTIVATE, str(listening.fileno()), *command],
+            pass_fds=[listening.fileno()],
+            env=ENVIRONMENT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        assert self._process.stdout is not None
+        self._log = Printed(self._process.stdout)
+
+    def waitFor(self, line: bytes) -> None:
+        """Wait for a line of its log."""
+        assert self._log.waitFor(line, 30), bytes(self._log).decode()
+
+    def sendSignal(self, number: int) -> None:
+        """Send a signal."""
+        self._process.send_signal(number)
+
+    def stop(self) -> None:
+        """End it, and wait until it is gone."""
+        self._process.terminate()
+        self._process.wait(30)
+        self._log.waitForEnd(30)
+
+
+def test_restart_refuses_nobody(tmp_path: Path) -> None:
+    """With a socket that systemd holds, who connects while no server runs is served by the next one."""
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as listening:
+        port = listening.getsockname()[1]
+        server = Activated(tmp_path, listening)
+        server.waitFor(b"socklab ready")
+        server.sendSignal(signal.SIGHUP)
+        server.waitFor(b"reload: = echo")
+        with wire.tcp(port) as client:
+            client.sendall(b"before")
+            assert wire.exactly(client, 6) == b"before"
+        server.stop()
+        clients = [wire.tcp(port) for _ in range(20)]
+        for client in clients:
+            client.sendall(b"between")
+        server = Activated(tmp_path, listening)
+        try:
+            for client in clients:
+                with client:
+                    assert wire.exactly(client, 7) == b"between"
+        finally:
+            server.stop()
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+def test_unit(tmp_path: Path) -> None:
+    """systemd finds nothing to say of the unit that is shipped."""
+    unit = tmp_path / "socklab.service"
+    shipped = (CHECKOUT / "configs" / "socklab.service").read_text()
+    unit.write_text(shipped.replace("/opt/socklab/bin/twistd", sys.executable))
+    done = subprocess.run(
+        ["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
