@@ -114,7 +114,6 @@ V6 = 'an IPv6 address such as "::1"'
         (list[Point], "[{x = 99}]", ["x[1].x: too far"]),
         (Upstream, "{host = 'a', prot = 1}", ["x.prot: unknown key; did you mean `port`?"]),
         (Upstream, "{host = 'a', port = 70000}", ["x.port: must be <= 65535: 70000"]),
-        (Upstream, "{host = 'a', file = 3}", ["x.file: expected str, bytes or os.PathLike object, not int"]),
         (Model, "{full-name = 'nobody'}", ["x.full-name: nobody is no name"]),
         (Model, "{name = 'a'}", ["x.name: unknown key; did you mean `full-name`?"]),
         (
