@@ -184,21 +184,20 @@ class ProtocolService(MultiService):
             listener.disownServiceParent()
             raise
 
-    def openBeside(self, old: ProtocolService | None, kept: list[tuple[Listener, Listener]]) -> None:
-        """Start to serve, on ports of another service's too; whom that one has accepted stays with it.
+    def openBeside(self, others: list[tuple[ListenerService, Listener]]) -> None:
+        """Start to serve, on ports of others too; whom those have accepted stays with them.
 
-        @param kept: listeners of the other, and of this one, that share a port.
+        @param others: listeners of other services, each with that of this one which has its port now.
         @raise StartError: a listener cannot be opened; nothing has changed then.
         """
-        theirs = {id(each.listener): each for each in old.listeners()} if old is not None else {}
         ours = {id(each.listener): each for each in self.listeners()}
-        for before, now in kept:
-            ours[id(now)].takeOver(theirs[id(before)])
+        for theirs, now in others:
+            ours[id(now)].takeOver(theirs)
         try:
             self.setServiceParent(self._lab)
         except BaseException:
-            for before, now in kept:
-                theirs[id(before)].takeOver(ours[id(now)])
+            for theirs, now in others:
+                theirs.takeOver(ours[id(now)])
             self.disownServiceParent()
             raise
 

@@ -11,7 +11,7 @@ from twisted.logger import Logger
 
 from .config import Config, Listener, Service
 from .lab import Lab, ProtocolService
-from .listeners import StartError, startLine
+from .listeners import ListenerService, StartError, startLine
 from .transports.listen import isAbsent, probe
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class ServicePlan:
     replaced: str = ""
     """Why another Factory takes its place, while the peers of this one drain."""
     kept: list[tuple[Listener, Listener]] = field(default_factory=list)
+    """As they were and as they are; a new service may have them from one that is gone, under another name say."""
     opened: list[Listener] = field(default_factory=list)
     closed: list[Listener] = field(default_factory=list)
     renewed: list[tuple[Listener, ServerCertificate]] = field(default_factory=list)
@@ -46,6 +47,7 @@ class ServicePlan:
         if self.old is None:
             assert self.new is not None
             yield f"+ {self.new.name}"
+            yield from (f"+ {self.new.name}: {_where(now)}: taken over" for _, now in self.kept)
         elif self.new is None:
             yield f"- {self.old.name}: its peers drain"
             return
@@ -92,7 +94,10 @@ def plan(old: Config, new: Config, running: bool = False) -> Plan:
     """
     services = {each.name: each for each in old.services}
     plans = [_compare(services.pop(each.name, None), each) for each in new.services]
-    plans += [ServicePlan(old=each) for each in services.values()]
+    gone = [ServicePlan(old=each, closed=[*each.listeners]) for each in services.values()]
+    for each in plans:
+        _inherit(each, gone)
+    plans += gone
     for each in plans:
         _refuse(each, plans, running)
     keys = [key for key in type(new.server).model_fields if getattr(new.server, key) != getattr(old.server, key)]
@@ -126,6 +131,19 @@ def _compare(old: Service | None, new: Service) -> ServicePlan:
         else:
             made.replaced = f"options {', '.join(changed)}, which the protocol cannot take while it runs"
     return made
+
+
+def _inherit(new: ServicePlan, gone: list[ServicePlan]) -> None:
+    """Have a new service serve on ports of services that are gone."""
+    if new.old is not None:
+        return
+    for other in gone:
+        for before in [*other.closed]:
+            for listener in [*new.opened]:
+                if listener.listen.text == before.listen.text:
+                    other.closed.remove(before)
+                    new.opened.remove(listener)
+                    new.kept.append((before, _withCertificate(new, before, listener)))
 
 
 def _changedOptions(old: Service, new: Service) -> Iterator[tuple[str, Any]]:
@@ -172,9 +190,6 @@ def _refuse(each: ServicePlan, plans: list[ServicePlan], running: bool) -> None:
     if each.new is None:
         return
     inTheWay = [(other, listener) for other in plans for listener in other.closed]
-    for other in plans:
-        if other.new is None and other.old is not None:
-            inTheWay += [(other, listener) for listener in other.old.listeners]
     for listener in [*each.opened]:
         blocking = [(other, one) for other, one in inTheWay if listener.listen.conflicts(one.listen)]
         error = probe(listener.listen) if running and not blocking else None
@@ -190,7 +205,8 @@ def _refuse(each: ServicePlan, plans: list[ServicePlan], running: bool) -> None:
             continue
         each.opened.remove(listener)
         for other, one in blocking:
-            if one in other.closed:
+            # Of a service that is gone it cannot stay open; then nobody is served there until the restart.
+            if other.new is not None:
                 other.closed.remove(one)
 
 
@@ -201,12 +217,15 @@ def reload(lab: Lab, config: Config) -> Iterator[str]:
     """
     planned = plan(lab.config, config, running=True)
     yield from planned.lines()
-    running = {each.config.name: each for each in lab.protocolServices() if not each.leaving}
+    services = [each for each in lab.protocolServices() if not each.leaving]
+    running = {each.config.name: each for each in services}
+    # Of all services: a new one may take over what another one had.
+    listeners = {id(each.listener): each for service in services for each in service.listeners()}
     served = []
     for each in planned.services:
         service = running.get(each.old.name) if each.old is not None else None
         try:
-            done = _apply(lab, each, service)
+            done = _apply(lab, each, service, listeners)
         except (StartError, ValueError) as error:
             name = (each.new or each.old).name  # type: ignore[union-attr]
             yield f"! {name}: {str(error).removeprefix(f'{name}: ')}"
@@ -221,7 +240,9 @@ def reload(lab: Lab, config: Config) -> Iterator[str]:
     lab.configure(replace(config, server=server, services=tuple(served)))
 
 
-def _apply(lab: Lab, each: ServicePlan, service: ProtocolService | None) -> Service | None:
+def _apply(
+    lab: Lab, each: ServicePlan, service: ProtocolService | None, listeners: dict[int, ListenerService]
+) -> Service | None:
     """Carry out what was planned for one service; give what is served afterwards.
 
     @raise StartError: a listener could not be opened.
@@ -236,30 +257,31 @@ def _apply(lab: Lab, each: ServicePlan, service: ProtocolService | None) -> Serv
         assert kept.listen.certificate is not None
         kept.listen.certificate.renew(certificate)
     if service is None or each.replaced:
-        return _start(lab, each, service)
+        return _start(lab, each, service, listeners)
     assert each.old is not None
     if each.options:
         # It may refuse them; then nothing has changed yet.
         each.old.factory.reconfigure(**each.options)
-    new = replace(each.new, factory=each.old.factory, listeners=_listenersOf(each))
+    # What could not be closed, because another one waits for its address, is still there.
+    gone = [id(before) for before, _ in each.kept] + [id(listener) for listener in each.closed]
+    stay = [listener for listener in each.old.listeners if id(listener) not in gone]
+    now = (*_nowOf(each), *stay)
+    new = replace(each.new, factory=each.old.factory, listeners=now)
     service.reconfigure(new, each.kept, each.opened, each.closed)
     return new
 
 
-def _start(lab: Lab, each: ServicePlan, old: ProtocolService | None) -> Service:
+def _start(
+    lab: Lab, each: ServicePlan, old: ProtocolService | None, listeners: dict[int, ListenerService]
+) -> Service:
     assert each.new is not None
-    new = replace(each.new, listeners=_listenersOf(each))
+    new = replace(each.new, listeners=_nowOf(each))
     service = ProtocolService(new, lab)
-    service.openBeside(old, each.kept)
+    service.openBeside([(listeners[id(before)], now) for before, now in each.kept])
     if old is not None:
         old.drain()
     return new
 
 
-def _listenersOf(each: ServicePlan) -> tuple[Listener, ...]:
-    """Give those of a service's listeners that are open afterwards; of one whose address is taken, the old one."""
-    assert each.new is not None
-    gone = {id(one) for one in each.closed}
-    kept = {id(before) for before, _ in each.kept}
-    stay = [one for one in (each.old.listeners if each.old else ()) if id(one) not in gone | kept]
-    return (*(now for _, now in each.kept), *each.opened, *stay)
+def _nowOf(each: ServicePlan) -> tuple[Listener, ...]:
+    return (*(now for _, now in each.kept), *each.opened)

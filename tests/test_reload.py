@@ -127,7 +127,12 @@ LISTEN = "listen = ['tcp:0']"
         (
             service() + service("two"),
             service("two") + service("three"),
-            ["= two", "+ three", "+ three: tcp *:0", "- one: its peers drain"],
+            ["= two", "+ three", "+ three: tcp *:0: taken over", "- one: its peers drain"],
+        ),
+        (
+            service(),
+            service("two").replace(LISTEN, "listen = ['tcp:0:interface=127.0.0.1']"),
+            ["+ two", "+ two: tcp 127.0.0.1:0", "- one: its peers drain"],
         ),
         (
             service(),

@@ -158,6 +158,28 @@ def test_services_come_and_go(tmp_path: Path) -> None:
         assert "Traceback" not in server.log
 
 
+def test_service_by_another_name(tmp_path: Path) -> None:
+    """A service under another name serves on the same port without a gap; members of the old one are told."""
+    path = tmp_path / "lab.toml"
+    path.write_text(text("hi"))
+    with Server(path, folder=tmp_path) as server:
+        port = server.ports["chat", "tcp"]
+        with wire.tcp(port) as old:
+            heard = old.makefile("rb")
+            assert heard.readline() == b"hi\n"
+            other = text("ho").replace('name = "chat"', 'name = "talk"')
+            reload(server, path, other, "reload: + talk: tcp 127.0.0.1:0: taken over")
+            assert heard.readline() == b"* the server is stopping\n"
+            assert heard.readline() == b""
+        with wire.tcp(port) as new, wire.udp(server.ports["chat", "udp"]) as datagrams:
+            heard = new.makefile("rb")
+            assert heard.readline() == b"ho\n"
+            datagrams.send(b"/who")
+            assert datagrams.recv(100) == b"ho"
+            assert datagrams.recv(100) == b"* in lobby: user1, user2 (you)"
+        assert "Traceback" not in server.log
+
+
 def test_bad_config(tmp_path: Path) -> None:
     """A config with mistakes changes nothing; a port that is taken is told, and the rest goes on."""
     path = tmp_path / "lab.toml"

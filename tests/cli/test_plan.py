@@ -28,7 +28,7 @@ def test_changes(run: Run, tmp_path: Path) -> None:
     new = ONE.format(name="b", more="[service.limits]\nline = 9\n") + ONE.format(name="c", more="")
     result = run("plan", old, write(tmp_path, "new.toml", new))
     assert result.exit_code == 0
-    assert result.stdout.splitlines() == ["~ b: limits", "+ c", "+ c: tcp *:0", "- a: its peers drain"]
+    assert result.stdout.splitlines() == ["~ b: limits", "+ c", "+ c: tcp *:0: taken over", "- a: its peers drain"]
 
 
 def test_what_is_not_done(run: Run, tmp_path: Path) -> None:
