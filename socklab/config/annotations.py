@@ -14,7 +14,16 @@ from dataclasses import InitVar, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NewType, TypeVar, Union, get_args, get_origin
 
-from pydantic import BeforeValidator, ConfigDict, RootModel, Strict, TypeAdapter, ValidationError, create_model
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    RootModel,
+    Strict,
+    TypeAdapter,
+    ValidationError,
+    create_model,
+)
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
 from ..units import Expected
@@ -146,8 +155,18 @@ def _container(kind: Any, arguments: tuple[Any, ...], tableOf: TableOf) -> Any:
     if kind is tuple:
         arguments = arguments or (Any, ...)
     items = tuple(each if each is ... else fromToml(each, tableOf) for each in arguments or (Any,))
+    if kind in (set, frozenset):
+        items = (Annotated[items[0], AfterValidator(_hashable)],)
     made = kind[items]
     return made if kind is list else Annotated[made, Strict(False)]
+
+
+def _hashable(value: Any) -> Any:
+    try:
+        hash(value)
+    except TypeError:
+        raise told([Mistake((), "cannot be in a set")]) from None
+    return value
 
 
 def _key(annotation: Any, tableOf: TableOf) -> Any:

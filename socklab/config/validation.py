@@ -72,8 +72,6 @@ def _reason(finding: Mapping[str, Any]) -> str:
     """Give what a validator of the author's says; nothing where the annotation says enough."""
     if finding["type"] in ("value_error", "assertion_error"):
         return textOf(finding["ctx"]["error"])
-    if finding["type"] == "set_item_not_hashable":
-        return "cannot be in a set"
     if finding["type"] == "finite_number":
         return f"expected a finite number, got {shown(finding['input'])}"
     return ""
