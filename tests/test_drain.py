@@ -91,21 +91,21 @@ def test_who_goes_on_asking_does_not_keep_it(tmp_path: Path) -> None:
     """A client that sends its next request as soon as it has an answer is closed all the same, soon, with FIN."""
     with Server(lab(tmp_path, "echo", "tcp:0"), folder=tmp_path) as server:
         client = wire.tcp(server.ports["one", "tcp"])
-        answers = 0
+        answered = threading.Event()
 
         def ask() -> None:
-            nonlocal answers
             client.sendall(b"x")
             while client.recv(1):
-                answers += 1
+                answered.set()
                 client.sendall(b"x")
             client.close()
 
         asking = threading.Thread(target=ask)
         asking.start()
+        assert answered.wait(10)
         assert server.stop(seconds=10) in (0, -signal.SIGTERM)
         asking.join(10)
-        assert answers
+        assert not asking.is_alive()
 
 
 def test_who_does_not_read_does_not_keep_others(tmp_path: Path) -> None:
