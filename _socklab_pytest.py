@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from signal import SIGTERM
 from typing import TYPE_CHECKING
 
 import pytest
@@ -49,7 +48,6 @@ def socklab_server(request: pytest.FixtureRequest) -> Iterator[StartServer]:
 
 
 def _end(server: ServerProcess) -> None:
-    server.sendSignal(SIGTERM)
     try:
         server.stop(seconds=1)
     except AssertionError:

@@ -145,6 +145,15 @@ class IMessageTransport(TypingProtocol):
         """Stop telling the producer."""
 
 
+def checkPayload(payload: object) -> None:
+    """Say what is wrong with a payload that could not be sent.
+
+    @raise TypeError: it is no bytes.
+    """
+    if not isinstance(payload, bytes):
+        raise TypeError(f"sendMessage takes bytes, got {type(payload).__name__}") from None
+
+
 class IMessageFactory(IProtocolFactory):
     """A Factory whose protocols speak messages.
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 from twisted.internet.task import deferLater
 
-from socklab import Factory, Limits, Lines, MessageProtocol, PeerError
+from socklab import Factory, Int16, Limits, Lines, MessageProtocol, PeerError
 from socklab.testing import Entry, MemoryServer, splits
 
 
@@ -93,3 +96,19 @@ def test_dribble() -> None:
         peer.dribble("국수\n".encode())
         server.advance(10)
         assert peer.hear() == ["국수"]
+
+
+@pytest.mark.parametrize("framing", [Lines, Int16])
+@pytest.mark.parametrize("transport", ["tcp", "unix", "udp", "websocket"])
+def test_text_for_bytes(transport: str, framing: Any) -> None:
+    """Who sends text is told so, on each transport."""
+
+    class Texts(MessageProtocol):
+        def messageReceived(self, payload: bytes, isBinary: bool) -> None:
+            self.transport.sendMessage("text", isBinary)  # type: ignore[arg-type]
+
+    factory = Factory()
+    factory.protocol = Texts
+    peer = getattr(MemoryServer(factory, framing=framing), transport)()
+    with pytest.raises(TypeError, match="sendMessage takes bytes, got str"):
+        peer.say("x") if framing is Lines or transport in ("udp", "websocket") else peer.send(b"\0\1x")

@@ -90,7 +90,8 @@ def _load(module: str, attribute: str, config: Path | None) -> Any:
             found = getattr(found, part)
         except AttributeError:
             public = [each for each in dir(found) if not each.startswith("_")]
-            raise NoProtocol(f"{module} has no {attribute}{near(attribute, public)}") from None
+            why = f"{module} has no {attribute}{near(attribute, public)}"
+            raise NoProtocol(f"{why}{_hidden(module, config)}") from None
         except Exception as error:
             raise NoProtocol(f"{module} does not give {attribute}: {ownLine(error, module)}") from None
     if callable(found):
@@ -116,6 +117,19 @@ def _import(module: str, config: Path | None) -> Any:
         raise NoProtocol(f"{module} does not import: {ownLine(error, module)}") from None
     except (Exception, SystemExit) as error:
         raise NoProtocol(f"{module} does not import: {ownLine(error, module)}") from None
+
+
+def _hidden(module: str, config: Path | None) -> str:
+    """Say that a file beside the config is not what was found, where that may be what was meant."""
+    name = module.partition(".")[0]
+    file = getattr(sys.modules.get(name), "__file__", None)
+    if config is None or file is None:
+        return ""
+    folder = config.resolve().parent
+    beside = PathFinder.find_spec(name, [str(folder)])
+    if beside is None or Path(file).resolve().is_relative_to(folder):
+        return ""
+    return f"; it is {file}: another module has this name, so call your file otherwise"
 
 
 def _lookBeside(name: str, config: Path) -> None:

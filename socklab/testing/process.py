@@ -115,7 +115,10 @@ class ServerProcess:
         @param transport: as in the start line: `tcp`, `tls`, `udp`, `ws`, `wss`.
         @raise LookupError: there is none.
         """
-        host, _, port = self._where(service, transport).rpartition(":")
+        where = self._where(service, transport)
+        host, _, port = where.rpartition(":")
+        if not port.isdigit():
+            raise LookupError(f"{service} {transport} is at {where}, which is no address and port: see path()")
         return host.strip("[]").replace("*", "127.0.0.1"), int(port)
 
     def path(self, service: str, transport: str = "unix") -> Path:
@@ -161,7 +164,8 @@ class ServerProcess:
         @raise AssertionError: it did not in time; with the log.
         """
         if not self._log.waitFor(text.encode(), seconds, times):
-            ended = self._process.poll() is not None
+            # Its output may end before it does.
+            ended = self._log.waitForEnd(0) or self._process.poll() is not None
             raise AssertionError(f"no {text!r} {'before it ended' if ended else 'in time'}:\n{self.log}")
         return self.log
 

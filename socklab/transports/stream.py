@@ -18,7 +18,7 @@ from zope.interface import implementer
 
 from ..events import MessageSent
 from ..framing import Framing, FramingError
-from ..message import Encoded, Peer
+from ..message import Encoded, Peer, checkPayload
 from ..policy.gate import Refusal
 from .conversation import Conversation, Hold
 from .output import Output
@@ -224,14 +224,22 @@ class StreamConnection(Protocol):
         output = self._output
         if output.closing:
             return
-        wire = payload if self._framing is None else self._framing.frame(payload)
+        try:
+            wire = payload if self._framing is None else self._framing.frame(payload)
+        except TypeError:
+            checkPayload(payload)
+            raise
         if self._serving.events.traffic:
             self._sent(payload, isBinary)
         output.write(wire)
 
     def encode(self, payload: bytes, isBinary: bool) -> Encoded:
         """Frame one message (`IMessageTransport`)."""
-        wire = payload if self._framing is None else self._framing.frame(payload)
+        try:
+            wire = payload if self._framing is None else self._framing.frame(payload)
+        except TypeError:
+            checkPayload(payload)
+            raise
         return Encoded(wire, payload, isBinary)
 
     def sendEncoded(self, message: Encoded) -> None:

@@ -16,7 +16,7 @@ from twisted.internet.protocol import DatagramProtocol
 from twisted.python.failure import Failure
 
 from ..events import Dropped, MessageSent
-from ..message import Encoded, Peer
+from ..message import Encoded, Peer, checkPayload
 from ..policy.gate import Refusal
 from ..policy.rates import SharedBuckets
 from .conversation import BURST, Conversation
@@ -81,7 +81,11 @@ class DatagramPeer:
 
     def encode(self, payload: bytes, isBinary: bool) -> Encoded:
         """Give the datagram (`IMessageTransport`)."""
-        return Encoded(payload + self._lineEnd, payload, isBinary)
+        try:
+            return Encoded(payload + self._lineEnd, payload, isBinary)
+        except TypeError:
+            checkPayload(payload)
+            raise
 
     def sendEncoded(self, message: Encoded) -> None:
         """Send a datagram, if it may be sent (`IMessageTransport`)."""

@@ -59,6 +59,8 @@ def test_no_such_listener(socklab_server: StartServer) -> None:
     server = socklab_server("counting.toml")
     with pytest.raises(LookupError, match="counting has no wss listener; there are: counting tcp, counting udp"):
         server.address("counting", "wss")
+    with pytest.raises(LookupError, match=r"sock, which is no address and port: see path\(\)"):
+        server.address("counting", "unix")
 
 
 def test_transcript_that_does_not_come(socklab_server: StartServer) -> None:

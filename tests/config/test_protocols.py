@@ -133,6 +133,12 @@ class TestProtocol:
         (tmp_path / "twisted" / "__init__.py").write_text("raise RuntimeError")
         load(tmp_path, one("twisted.protocols.wire:Echo"))
 
+    def test_name_of_an_installed_module(self, tmp_path: Path) -> None:
+        """Who calls a file as a module of Python's own is told which one was found."""
+        [line] = complaints(tmp_path, one("queue:QueueFactory"), queue=OWN)
+        assert line.startswith('FILE: service[1] "queue:QueueFactory": protocol: queue has no QueueFactory')
+        assert line.endswith("queue.py: another module has this name, so call your file otherwise")
+
     def test_folder_is_on_the_path_only_when_needed(self, tmp_path: Path) -> None:
         """The config's folder is where modules are found only if one that is named is there."""
         load(tmp_path, one())

@@ -10,7 +10,7 @@ from autobahn.websocket.types import ConnectionRequest
 from twisted.internet.interfaces import IAddress
 
 from ...events import MessageSent
-from ...message import Encoded
+from ...message import Encoded, checkPayload
 from ..conversation import Conversation, Hold
 from ..output import Output
 from ..serving import Serving, newConnection
@@ -65,7 +65,11 @@ class WebSocketTransport:
         opcode = BINARY if isBinary else TEXT
         deflate = self._deflate
         if deflate is None:
-            return Encoded(frame(opcode, payload), payload, isBinary)
+            try:
+                return Encoded(frame(opcode, payload), payload, isBinary)
+            except TypeError:
+                checkPayload(payload)
+                raise
         # Without context takeover (RFC 7692, 7.1.1) every message stands for itself, and can be sent to many.
         deflate.start_compress_message()
         small = deflate.compress_message_data(payload) + deflate.end_compress_message()
