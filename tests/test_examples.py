@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from socklab.testing import ServerProcess
-from tests.clients.browser import ARGUMENTS
-from tests.clients.outside import Client, absent, requireClient
+from tests.clients.browser import browser as browser
+from tests.clients.outside import Client, requireClient
 from tests.process import CHECKOUT
 
 if TYPE_CHECKING:
@@ -168,23 +168,10 @@ def anonymous(log: str) -> str:
     return re.sub(r"(127\.0\.0\.1):\d+", r"\1:PORT", log)
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One browser for the module."""
-    requireClient("chromium", "ncat")
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        absent("not installed: the Python package playwright")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=ARGUMENTS)
-        yield browser
-        browser.close()
-
-
 @pytest.mark.parametrize("name", [each for each in NAMES if each != "proxy"])
 def test_page(name: str, browser: Browser, socklab_server: Serve, tmp_path: Path) -> None:
     """What the page of an example shows is what one gets."""
+    requireClient("ncat")
     if name == "sensor":
         requireClient("cc")
     [config] = (EXAMPLES / name).glob("*.toml")
@@ -194,6 +181,7 @@ def test_page(name: str, browser: Browser, socklab_server: Serve, tmp_path: Path
 @pytest.mark.parametrize("state", ["up", "down", "silent"])
 def test_proxy_page(state: str, browser: Browser, socklab_server: Serve, tmp_path: Path) -> None:
     """So it is with the proxy, when its upstream is up, when it is down, and when it does not answer."""
+    requireClient("ncat")
     [shown] = (EXAMPLES / "proxy").glob("*.toml")
     shutil.copy(EXAMPLES / "proxy" / "proxy.py", tmp_path)
     text = {"down": "refused", "silent": "no answer"}
