@@ -217,7 +217,7 @@ class TestProxied:
                 with proxied(port, "10.0.0.6") as second:
                     second.sendall(b"hello")
                     assert end(second) == b"! refused: per_address\n"
-            assert "10.0.0.5:40000 refused: access" in server.log
+            server.waitFor("10.0.0.5:40000 refused: access")
 
     def test_websocket(self, tmp_path: Path) -> None:
         """So they are for WebSocket, with an answer of HTTP."""
@@ -264,7 +264,7 @@ def test_unix_and_plain(tmp_path: Path) -> None:
             assert talks(second)
             with wire.unix(tmp_path / "x.sock") as third:
                 assert end(third) in (b"", b"reset")
-        assert "refused: max_connections: 2 connections" in server.log
+        server.waitFor("refused: max_connections: 2 connections")
 
 
 def test_datagrams(tmp_path: Path) -> None:

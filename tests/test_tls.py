@@ -201,15 +201,17 @@ def store(folder: Path, name: str, leaf: trustme.LeafCert) -> None:
 
 @pytest.fixture(scope="module")
 def hosts(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server with a folder of certificates; it has room for 64."""
+    """A server with a folder of certificates; each of its services has room for 64."""
     folder = tmp_path_factory.mktemp("hosts")
     for name in ("a.example", "b.example", "*.c.example"):
         store(folder / "certificates", f"{name.replace('*', 'any')}.pem", authority.issue_cert(name))
-    (folder / "lab.toml").write_text(
-        "[[service]]\nprotocol = 'echo'\n"
+    service = (
+        "[[service]]\nname = '{}'\nprotocol = 'echo'\n"
         "listen = ['tls:certificates:0:interface=127.0.0.1', 'ws:tls:certificates:0:interface=127.0.0.1']\n"
-        "[service.limits]\nmax_connections = 64\nhandshake_timeout = 0.5\n"
+        "[service.limits]\nmax_connections = 64\n{}\n"
     )
+    short = service.format("impatient", "handshake_timeout = 0.5")
+    (folder / "lab.toml").write_text(service.format("echo", "") + short)
     with Server(folder / "lab.toml", folder=folder) as server:
         yield server
 
@@ -271,7 +273,8 @@ KINDS = {
 def test_no_handshake(kind: str, transport: str, hosts: Server, authority: trustme.CA) -> None:
     """Of 60 at once who do not shake hands none gets two log lines, and the room that they took is free again."""
     sent, why = KINDS[kind]
-    port = hosts.ports["echo", transport]
+    service = "impatient" if "within" in why else "echo"
+    port = hosts.ports[service, transport]
     before, descriptors = len(hosts.log), openFiles(hosts.pid)
     clients = [wire.tcp(port) for _ in range(60)]
     ports = {each.getsockname()[1] for each in clients}
@@ -285,7 +288,7 @@ def test_no_handshake(kind: str, transport: str, hosts: Server, authority: trust
                 pass
     with ExitStack() as stack:
         for _ in range(64):
-            client = stack.enter_context(secure(hosts.ports["echo", "tls"], authority, "a.example"))
+            client = stack.enter_context(secure(hosts.ports[service, "tls"], authority, "a.example"))
             client.sendall(b"hello")
             assert wire.exactly(client, 5) == b"hello"
         assert openFiles(hosts.pid) <= descriptors + 64
