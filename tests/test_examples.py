@@ -129,7 +129,7 @@ class Visit:
     def _run(self, command: str) -> list[str]:
         command = command.replace("/tmp/", f"{self._folder}/").replace("python3", sys.executable)
         done = subprocess.run(
-            ["sh", "-c", command], cwd=CHECKOUT, capture_output=True, text=True, timeout=30, check=True
+            ["sh", "-c", command], cwd=CHECKOUT, capture_output=True, text=True, timeout=120, check=True
         )
         return done.stdout.splitlines()
 
@@ -147,7 +147,7 @@ class Visit:
 
     def _hear(self, lines: list[str]) -> None:
         assert self._page is not None
-        for _ in range(1000):
+        for _ in range(6000):
             if len(self._messages) >= len(lines):
                 break
             # Playwright tells what has happened only while it is called.
@@ -208,11 +208,11 @@ def test_poll_in_a_browser(browser: Browser, socklab_server: Serve) -> None:
     first, second = browser.new_page(), browser.new_page()
     try:
         for page in (first, second):
-            page.set_default_timeout(20_000)
+            page.set_default_timeout(60_000)
             page.goto(f"http://localhost:{server.address('page')[1]}/?port={server.address('poll', 'ws')[1]}")
         first.get_by_role("button", name="식혜").click()
         second.get_by_role("button", name="식혜 1").click()
-        with socket.create_connection(server.address("poll"), timeout=10) as voter:
+        with socket.create_connection(server.address("poll"), timeout=60) as voter:
             voter.sendall(b"tea\n")
             for page in (first, second):
                 page.get_by_role("button", name="식혜 2").wait_for()
@@ -232,7 +232,7 @@ def test_trial(tmp_path: Path) -> None:
         cwd=CHECKOUT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 import struct
@@ -167,18 +168,20 @@ class TestTLS:
             assert "Traceback" not in server.log
 
     def test_failed_handshakes(self, tmp_path: Path, certificate: Path) -> None:
-        """Handshakes that fail, or never begin, are counted out: after 60 of them there is room."""
+        """Handshakes that fail, or never begin, are counted out: after 9 of each kind there is room for two."""
         limits = "max_connections = 2\nhandshake_timeout = '200ms'"
         with Server(self.lab(tmp_path, certificate, "close", limits), folder=tmp_path) as server:
             port = server.ports["one", "tls"]
-            for number in range(60):
+            for number in range(27):
                 with wire.tcp(port) as client:
-                    if number % 3 == 0:
-                        client.sendall(b"GET / HTTP/1.1\r\n\r\n")
-                    elif number % 3 == 1:
-                        client.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
-                        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER)
-                        continue
+                    # The server may have cut it already.
+                    with contextlib.suppress(ConnectionError):
+                        if number % 3 == 0:
+                            client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+                        elif number % 3 == 1:
+                            client.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
+                            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER)
+                            continue
                     end(client)
             for _ in range(1000):
                 try:
@@ -273,7 +276,7 @@ def test_datagrams(tmp_path: Path) -> None:
     with Server(lab(tmp_path, echo(f"udp:0{HERE}", more=more)), folder=tmp_path) as server:
         port = server.ports["one", "udp"]
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bad, wire.udp(port) as good:
-            bad.settimeout(20)
+            bad.settimeout(wire.PATIENCE)
             bad.bind(("127.0.0.2", 0))
             bad.connect(("127.0.0.1", port))
             bad.send(b"short")

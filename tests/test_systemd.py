@@ -34,7 +34,7 @@ class Manager:
         self.address = address
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind("\0" + address[1:] if address.startswith("@") else address)
-        self._socket.settimeout(20)
+        self._socket.settimeout(wire.PATIENCE)
 
     def heard(self) -> list[str]:
         """Give the lines of the next datagram, which is waited for."""
@@ -48,7 +48,7 @@ class Manager:
         except BlockingIOError:
             return True
         finally:
-            self._socket.settimeout(20)
+            self._socket.settimeout(wire.PATIENCE)
         return False
 
     def close(self) -> None:
@@ -221,6 +221,6 @@ def test_unit(tmp_path: Path) -> None:
     shipped = (CHECKOUT / "configs" / "socklab.service").read_text()
     unit.write_text(shipped.replace("/opt/socklab/bin/twistd", sys.executable))
     done = subprocess.run(
-        ["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, timeout=60, check=False
+        ["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, timeout=120, check=False
     )
     assert (done.returncode, done.stdout + done.stderr) == (0, "")

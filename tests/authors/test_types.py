@@ -45,7 +45,7 @@ def check(folder: Path, source: str) -> str:
         env={**os.environ, "MYPYPATH": str(CHECKOUT)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     return done.stdout + done.stderr

@@ -24,7 +24,7 @@ def python(*arguments: str, folder: Path, **environment: str) -> subprocess.Comp
         env={**ENVIRONMENT, **environment},
         capture_output=True,
         encoding="utf-8",
-        timeout=60,
+        timeout=120,
         check=False,
     )
 
@@ -113,7 +113,7 @@ def test_reader_that_leaves(tmp_path: Path) -> None:
             stdout=writing,
             stderr=subprocess.PIPE,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
     finally:

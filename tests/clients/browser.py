@@ -75,7 +75,7 @@ def newPage(browser: Browser, website: int) -> Iterator[Callable[..., Page]]:
         def new(where: str = f"http://localhost:{website}/socket.html") -> Page:
             page = browser.new_page(ignore_https_errors=True)
             stack.callback(page.close)
-            page.set_default_timeout(20_000)
+            page.set_default_timeout(60_000)
             # What is raised in a callback of Playwright's ends its connection to the browser.
             page.on("pageerror", lambda error: errors.append(str(error)))
             page.goto(where)

@@ -22,6 +22,9 @@ HERE = Path(__file__).resolve().parent
 
 Serve = Callable[..., Server]
 
+LONG = ("[[service]]", "[server]\nshutdown_timeout = 600\n[[service]]")
+"""A change of a config: a server that waits for its peers would wait longer than any test does."""
+
 
 def requireClient(*commands: str) -> None:
     """Skip the test where a client is not installed; fail it if SOCKLAB_REQUIRE_CLIENTS is 1."""
@@ -84,7 +87,7 @@ def run(
     *command: str | int | Path,
     input: bytes = b"",
     status: int | None = 0,
-    seconds: float = 30,
+    seconds: float = 120,
     environment: dict[str, str] | None = None,
 ) -> bytes:
     """Run a client to its end, and give what it prints on standard output.
@@ -131,7 +134,7 @@ class Client(AbstractContextManager["Client"]):
         self._process.stdin.write(data)
         self._process.stdin.flush()
 
-    def hear(self, text: str | bytes, times: int = 1, seconds: float = 30) -> bytes:
+    def hear(self, text: str | bytes, times: int = 1, seconds: float = 60) -> bytes:
         """Wait until it has printed a text so many times, and give all that it printed."""
         data = text.encode() if isinstance(text, str) else text
         if not self._printed.waitFor(data, seconds, times):
@@ -145,7 +148,7 @@ class Client(AbstractContextManager["Client"]):
         assert self._process.stdin is not None
         self._process.stdin.close()
 
-    def wait(self, seconds: float = 30) -> int:
+    def wait(self, seconds: float = 60) -> int:
         """Wait until it ends by itself, and give its status."""
         status = self._process.wait(seconds)
         self._printed.waitForEnd(5)

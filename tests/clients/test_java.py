@@ -21,7 +21,7 @@ def classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the compiled programs."""
     requireClient("javac", "java")
     folder = tmp_path_factory.mktemp("classes")
-    run("javac", "-encoding", "UTF-8", "-d", folder, *sorted((HERE / "java").glob("*.java")), seconds=60)
+    run("javac", "-encoding", "UTF-8", "-d", folder, *sorted((HERE / "java").glob("*.java")))
     return folder
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.process import Server
 
-from .outside import Client, Serve, port6, requireClient, run
+from .outside import LONG, Client, Serve, port6, requireClient, run
 
 LOCAL = "127.0.0.1"
 # How long socat waits for the rest of the answer after the end of its own input, at most.
@@ -32,7 +32,7 @@ def test_half_close(serve: Serve) -> None:
     """socat ends its side (FIN), then gets all of 8 MB back, and is not kept waiting for the server's FIN."""
     server = serve("[[service]]\nprotocol = 'echo'\nlisten = ['tcp:0:interface=127.0.0.1']\n")
     data = random.Random(1).randbytes(8_000_000)
-    assert run(*PATIENT, f"TCP:{LOCAL}:{server.ports['echo', 'tcp']}", input=data, seconds=20) == data
+    assert run(*PATIENT, f"TCP:{LOCAL}:{server.ports['echo', 'tcp']}", input=data) == data
 
 
 def test_echo_ipv6(lab: Server) -> None:
@@ -140,8 +140,8 @@ def test_chat_long_line(serve: Serve) -> None:
 
 def test_server_stops(serve: Serve) -> None:
     """SIGTERM ends socat at once, and with it the server: nobody is waited for."""
-    server = serve("chat.toml")
+    server = serve("chat.toml", LONG)
     with Client("socat", "-", f"TCP:{LOCAL}:{server.ports['chat', 'tcp']}") as client:
         client.hear("Welcome.")
-        assert server.stop(seconds=10) == -signal.SIGTERM
+        assert server.stop() == -signal.SIGTERM
         assert client.wait() == 0

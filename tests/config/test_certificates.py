@@ -133,7 +133,7 @@ class TestCertificates:
                 capture_output=True,
                 env=ENVIRONMENT,
                 cwd=tmp_path,
-                timeout=60,
+                timeout=120,
                 check=False,
             )
             os.set_blocking(main, False)
