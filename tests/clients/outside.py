@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import trustme
@@ -44,6 +44,22 @@ def absent(why: str) -> None:
     if os.environ.get("SOCKLAB_REQUIRE_CLIENTS") == "1":
         pytest.fail(f"SOCKLAB_REQUIRE_CLIENTS is 1, but {why}")
     pytest.skip(why)
+
+
+class Chat(NamedTuple):
+    """A service that is a chat."""
+
+    server: Server
+    name: str
+
+    def port(self, transport: str) -> int:
+        """Give the port of a transport."""
+        return self.server.ports[self.name, transport]
+
+    @property
+    def cp949(self) -> int:
+        """The port of those who speak cp949."""
+        return int(self.server.addresses[self.name, "tcp"][1].rpartition(":")[2])
 
 
 @contextmanager
