@@ -10,8 +10,10 @@ import pytest
 
 from tests.process import CHECKOUT, Server
 
+from .browser import _idle as _idle
 from .browser import browser as browser
 from .browser import newPage as newPage
+from .browser import newTab as newTab
 from .browser import website as website
 from .outside import Chat, Serve, certify, serving
 
