@@ -19,7 +19,7 @@ run: $(VENV)/.installed ## start the built-in lab; Ctrl-C ends it
 	@exec $(BIN)/twistd -n --pidfile= socklab $(ARGS)
 
 test: $(VENV)/.test ## run the whole test suite
-	@$(BIN)/python -m pytest -n 2 $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 check: $(VENV)/.dev $(VENV)/.test ## check the format, lint, and check the types
 	$(BIN)/ruff format --check .
