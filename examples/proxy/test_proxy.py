@@ -261,10 +261,16 @@ class SlowUpstream(socketserver.StreamRequestHandler):
             self.wfile.write(line.split()[0] + b"\n")
 
 
+class Upstream(socketserver.ThreadingTCPServer):
+    """Ends without waiting for those who are still connected."""
+
+    daemon_threads = True
+
+
 @pytest.fixture
 def upstreamPort() -> Iterator[int]:
     """The port of a slow upstream on this machine."""
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), SlowUpstream) as server:
+    with Upstream(("127.0.0.1", 0), SlowUpstream) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield server.server_address[1]
