@@ -105,7 +105,7 @@ def main() -> None:
     given = parser.parse_args(arguments)
     minutes = given.minutes
     results = None
-    if given.resume:
+    if given.resume and not given.list:
         if not record.UNFINISHED.exists():
             parser.error("there is nothing to resume")
         results = record.load(record.UNFINISHED)

@@ -60,6 +60,15 @@ def order(number: int, count: int) -> list[int]:
     return forward[::-1] if number % 2 else forward
 
 
+def effortFor(workload: Workload, effort: Effort) -> Effort:
+    """Give how often a workload is driven: memory once, and each point of growth a little less, for there are many."""
+    if workload.fresh:
+        return effort._replace(rounds=1)
+    if workload.points:
+        return Effort(min(effort.rounds, 3), min(effort.seconds, 0.6), min(effort.warm, 0.2))
+    return effort
+
+
 def points(workload: Workload) -> list[int | None]:
     """Give the points of growth that the system has files for; [None] for a workload that does not grow."""
     if not workload.points:
@@ -96,7 +105,7 @@ def measure(
     """
     results: dict[str, Result] = {}
     running: list[tuple[Contender, Process, int]] = []
-    rounds = 1 if workload.fresh else min(effort.rounds, 3) if workload.points else effort.rounds
+    effort = effortFor(workload, effort)
     with ExitStack() as stack:
         for contender in servers:
             if not takesPart(workload, contender):
@@ -113,7 +122,7 @@ def measure(
                 results[contender.name]["note"] = reactorOf(process.log)
             running.append((contender, process, port))
         for x in points(workload):
-            for number in range(rounds):
+            for number in range(effort.rounds):
                 for index in order(number, len(running)):
                     contender, process, port = running[index]
                     process.settle()

@@ -10,10 +10,23 @@ from benchmarks.measure import values
 from benchmarks.record import Record
 from benchmarks.report import costs
 from benchmarks.servers import TITLES
-from benchmarks.workloads import GROWTH, THROUGHPUT
+from benchmarks.workloads import GROWTH, THROUGHPUT, Workload
 
-COLOURS: Final = {"socklab": "#c0392b", "c": "#7f8c8d"}
-OTHERS: Final = ("#2980b9", "#8e44ad", "#16a085", "#d68910", "#34495e", "#a04000", "#5d6d7e")
+COLOURS: Final = {
+    "socklab": "#c0392b",
+    "c": "#7f8c8d",
+    "uvloop": "#2980b9",
+    "picows": "#2980b9",
+    "asyncio": "#8e44ad",
+    "aiohttp": "#8e44ad",
+    "node": "#16a085",
+    "node-ws": "#16a085",
+    "twisted": "#34495e",
+    "autobahn": "#34495e",
+    "websockets": "#d68910",
+    "ncat": "#d68910",
+}
+"""One colour for each, on all pictures; no two that share one are on the same picture."""
 
 
 def draw(record: Record, folder: Path) -> list[str]:
@@ -24,12 +37,9 @@ def draw(record: Record, folder: Path) -> list[str]:
     # The reader's own font, and the same file for the same numbers.
     matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "socklab", "font.size": 9})
     folder.mkdir(exist_ok=True)
-    drawn = [
-        name
-        for name in (_throughput(record, folder, False), _throughput(record, folder, True))
-        if name is not None
-    ]
-    return drawn + [each.name + ".svg" for each in GROWTH if _growth(record, folder, each)]
+    drawn = [_throughput(record, folder, websocket) for websocket in (False, True)]
+    drawn += [_growth(record, folder, each) for each in GROWTH]
+    return [each for each in drawn if each is not None]
 
 
 def _save(figure: Any, path: Path) -> None:
@@ -37,7 +47,7 @@ def _save(figure: Any, path: Path) -> None:
 
 
 def _throughput(record: Record, folder: Path, websocket: bool) -> str | None:
-    """Each workload a group of bars, as a part of what the C server did."""
+    """Draw each workload as a group of bars, in parts of what the C server did; None if it did nothing."""
     from matplotlib.figure import Figure
 
     workloads = [
@@ -58,35 +68,35 @@ def _throughput(record: Record, folder: Path, websocket: bool) -> str | None:
             found, limit = values(results.get(name)), values(results["c"])
             parts.append(median(found.values()) / median(limit.values()) if found else 0)
         places = [row + index * height for row in range(len(workloads))]
-        colour = COLOURS.get(name, OTHERS[index % len(OTHERS)])
-        axes.barh(places, parts, height, label=TITLES.get(name, name), color=colour)
+        axes.barh(places, parts, height, label=TITLES.get(name, name), color=COLOURS.get(name))
     axes.axvline(1, color=COLOURS["c"], linewidth=1)
     axes.set_yticks([row + 0.4 for row in range(len(workloads))], [each.title for each in workloads])
     axes.invert_yaxis()
     axes.set_xlabel("times what the C server does on the same core")
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     axes.spines[["top", "right"]].set_visible(False)
     file = "throughput-websocket.svg" if websocket else "throughput.svg"
     _save(figure, folder / file)
     return file
 
 
-def _growth(record: Record, folder: Path, workload: Any) -> bool:
-    """What one message costs, on logarithmic axes: a straight line's slope is the exponent."""
+def _growth(record: Record, folder: Path, workload: Workload) -> str | None:
+    """Draw what one message costs, on logarithmic axes: there the exponent is the slope."""
     from matplotlib.figure import Figure
 
     results = record["workloads"].get(workload.name, {})
     curves = {name: costs(workload, result) for name, result in results.items()}
     if not any(curves.values()):
-        return False
+        return None
     figure = Figure(figsize=(6, 3.2))
     axes = figure.subplots()
-    for index, (name, curve) in enumerate(curves.items()):
-        colour = COLOURS.get(name, OTHERS[index % len(OTHERS)])
-        axes.plot([*curve], [*curve.values()], "o-", markersize=3, label=TITLES.get(name, name), color=colour)
+    for name, curve in curves.items():
+        title = TITLES.get(name, name)
+        axes.plot([*curve], [*curve.values()], "o-", markersize=3, label=title, color=COLOURS.get(name))
     axes.set(xscale="log", yscale="log", xlabel=workload.axis, ylabel="µs of CPU for a message")
     axes.set_title(workload.title, fontsize=9)
     axes.grid(True, which="major", linewidth=0.3)
     axes.legend(frameon=False)
-    _save(figure, folder / f"{workload.name}.svg")
-    return True
+    file = f"{workload.name}.svg"
+    _save(figure, folder / file)
+    return file

@@ -55,7 +55,7 @@ def record(name: str, tree: Path, seconds: float, picture: Path | None) -> str:
         command = ["-r", str(RATE), "-d", str(max(1, round(seconds))), "-f", style, "-o", str(file)]
         try:
             spy = subprocess.Popen(
-                ["py-spy", "record", "--pid", str(process.pid), "--nonblocking", *command],
+                ["py-spy", "record", "--pid", str(process.pid), "--nonblocking", "--function", *command],
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,

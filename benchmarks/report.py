@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from statistics import median
 from typing import Final
 
-from benchmarks.figures import Growth, Ratio, growth, spread
+from benchmarks.figures import Growth, growth, spread
 from benchmarks.measure import Result, problems, values
 from benchmarks.record import Record, ratios
 from benchmarks.servers import TITLES
@@ -35,6 +35,15 @@ def amount(value: float) -> str:
             scaled = value / divisor
             return f"{scaled:.{2 if scaled < 9.995 else 1 if scaled < 99.95 else 0}f}{letter}"
     return f"{value:.0f}" if value >= 99.5 else f"{value:.1f}"
+
+
+def micro(value: float) -> str:
+    """Give microseconds with three digits.
+
+    >>> micro(21314), micro(4.286)
+    ('21,314', '4.29')
+    """
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def cell(result: Result | None, fresh: bool = False) -> str:
@@ -123,9 +132,9 @@ def grown(record: Record, workload: Workload) -> str:
     rows = []
     for name, result in record["workloads"].get(workload.name, {}).items():
         found, fit = costs(workload, result), fitted(workload, result)
-        cells = [f"{found[x]:.3g}" if x in found else "" for x in workload.points]
-        line = f"{fit.fixed:.3g} + {fit.each:.3g} for each {workload.each}" if fit and workload.each else ""
-        rows.append([TITLES.get(name, name), *cells, f"{fit.slope:.2f}" if fit else "", line])
+        cells = [micro(found[x]) if x in found else "" for x in workload.points]
+        line = f"{micro(fit.fixed)} + {micro(fit.each)} for each {workload.each}" if fit and workload.each else ""
+        rows.append([TITLES.get(name, name), *cells, f"{fit.slope:z.2f}" if fit else "", line])
     head = [workload.axis, *(f"{x:,}" for x in workload.points), "slope", "line"]
     return table(head, rows) if rows else ""
 
@@ -203,6 +212,3 @@ def between(text: str, results: str) -> str:
     if not begin or not end:
         raise ValueError(f"no {END if begin else BEGIN!r} in the page")
     return f"{before}{BEGIN}\n\n{results}\n{END}{after}"
-
-
-__all__ = ["Ratio", "amount", "between", "costs", "goals", "page"]

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from benchmarks import figures, record, report
-from benchmarks.measure import entry, order, points, problems, takesPart, values
+from benchmarks.measure import Effort, effortFor, entry, order, points, problems, takesPart, values
 from benchmarks.profiling import own
 from benchmarks.servers import CONFIG, TITLES, contenders
-from benchmarks.workloads import ALL, GROWTH, THROUGHPUT, Workload, chosen
+from benchmarks.workloads import ALL, GROWTH, MEMORY, THROUGHPUT, Workload, chosen
 from socklab.config import loadConfig
 from socklab.limits import Limits
 from tests.process import CHECKOUT, ENVIRONMENT
@@ -49,9 +49,9 @@ def test_plan() -> None:
     """Names are unique, each goal is about a peer that is measured, and socklab.toml serves each workload."""
     assert len({each.name for each in ALL}) == len(ALL)
     served = {
-        (service.name, str(endpoint).partition(":")[0])
+        (service.name, listener.listen.transport)
         for service in loadConfig(CONFIG).services
-        for endpoint in service.table.listen
+        for listener in service.listeners
     }
     for workload in ALL:
         assert {goal.peer for goal in workload.goals} <= set(workload.peers) <= set(TITLES), workload.name
@@ -92,6 +92,14 @@ def test_points() -> None:
     """What does not grow has one point; what grows has those that the system has files for."""
     assert points(TCP) == [None]
     assert set(points(GROWTH[0])) <= set(GROWTH[0].points)
+
+
+def test_effort() -> None:
+    """Memory is measured once, each point of growth at most three times, all else as often as was asked for."""
+    wanted = Effort(rounds=7, seconds=2)
+    assert effortFor(TCP, wanted) == wanted
+    assert [effortFor(each, wanted).rounds for each in (*MEMORY, *GROWTH)] == [1] * len(MEMORY) + [3] * len(GROWTH)
+    assert effortFor(GROWTH[0], Effort(rounds=2)).rounds == 2
 
 
 def test_entry() -> None:
@@ -189,7 +197,7 @@ def test_page() -> None:
     )
     text = report.page(made, ["throughput.svg", "grow-connections.svg"])
     assert "messages/s | 231k ±9% | 100 ±1% | missing | failed |" in text
-    assert "| socklab | 1 | 10 | 100 | 1e+03 | 1e+04 | 1.00 |" in text
+    assert "| socklab | 1 | 10 | 100 | 1,000 | 10,000 | 1.00 |" in text
     assert "- Node was missing: node is not installed" in text
     assert "- tcp-1, socklab: bad: 6" in text
     assert "- tcp-1, C limit: load: connection lost: 1" in text
