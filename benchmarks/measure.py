@@ -61,7 +61,7 @@ def order(number: int, count: int) -> list[int]:
 
 
 def effortFor(workload: Workload, effort: Effort) -> Effort:
-    """Give how often a workload is driven: memory once, and each point of growth a little less, for there are many."""
+    """Give how often a workload is driven: memory once, and the many points of growth a little less."""
     if workload.fresh:
         return effort._replace(rounds=1)
     if workload.points:
