@@ -77,6 +77,6 @@ def load(arguments: str, port: int, pid: int, seconds: float, warm: float, core:
     except subprocess.TimeoutExpired:
         raise Failed("load: did not end") from None
     if done.returncode:
-        raise Failed(done.stderr.strip() or f"load: status {done.returncode}")
+        raise Failed(done.stderr.strip().partition("\n")[0] or f"load: status {done.returncode}")
     output: dict[str, Any] = json.loads(done.stdout)
     return output

@@ -1,10 +1,16 @@
-"""`make bench` plans what it says, counts right, and writes what it has counted. Nothing is measured here."""
+"""`make bench` plans what it says, counts right, and writes what it has counted. No speed is asserted."""
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
+import socket
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +20,7 @@ from benchmarks import figures, record, report
 from benchmarks.measure import Effort, effortFor, entry, order, points, problems, takesPart, values
 from benchmarks.profiling import own
 from benchmarks.servers import CONFIG, TITLES, contenders
+from benchmarks.tools import FLAGS
 from benchmarks.workloads import ALL, GROWTH, MEMORY, THROUGHPUT, Workload, chosen
 from socklab.config import loadConfig
 from socklab.limits import Limits
@@ -261,3 +268,50 @@ def test_command() -> None:
     done = run("--only", "nothing")
     assert (done.returncode, done.stdout) == (2, "")
     assert "there is no workload nothing; there are: tcp-1, " in done.stderr
+
+
+@pytest.fixture(scope="module")
+def generator(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The load generator, compiled quickly; no warning is accepted."""
+    if shutil.which("cc") is None:
+        pytest.skip("cc is not installed")
+    program = tmp_path_factory.mktemp("load") / "load"
+    sources = sorted(map(str, (CHECKOUT / "benchmarks" / "load").glob("*.c")))
+    subprocess.run(["cc", *FLAGS, "-O0", "-Werror", "-o", str(program), *sources], check=True, timeout=60)
+    return program
+
+
+# A busy machine may need most of a second for the one answer that must come from the one that lies.
+@pytest.mark.parametrize(("answer", "seconds"), [(bytes, 0.1), (bytes.swapcase, 1)], ids=["echo", "lie"])
+def test_generator_compares(generator: Path, answer: Callable[[bytes], bytes], seconds: float) -> None:
+    """An answer that is not what was sent is counted as bad; an echo is not."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            # The generator leaves when its time is over, with an answer on the way.
+            with connection, suppress(ConnectionError):
+                while data := connection.recv(65536):
+                    connection.sendall(answer(data))
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        port = str(server.getsockname()[1])
+        command = [str(generator), "tcp", "-p", port, "-d", str(seconds), "-W", "0"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+        thread.join(30)
+    assert (json.loads(done.stdout)["bad"] > 0) is (answer is bytes.swapcase)
+
+
+def test_generator_tells_a_mistake(generator: Path) -> None:
+    """A mistake on the command line is one line, with status 1."""
+    done = subprocess.run([str(generator), "tcp", "-n", "many"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "load: -n: expected an integer from 1 to 1000000, got many\n")
+
+
+def test_limit_compiles() -> None:
+    """The C server that shows the limit has no warning either."""
+    if shutil.which("cc") is None:
+        pytest.skip("cc is not installed")
+    source = CHECKOUT / "benchmarks" / "peers" / "limit.c"
+    subprocess.run(["cc", *FLAGS, "-Werror", "-fsyntax-only", str(source)], check=True, timeout=60)
