@@ -14,6 +14,8 @@ from benchmarks.workloads import GROWTH, MEMORY, THROUGHPUT, Workload
 
 BEGIN: Final = "<!-- begin results: written by make bench -->"
 END: Final = "<!-- end results -->"
+BUSY: Final = 1.0
+"""Load average before the first run, above which others have taken part of the cores."""
 SATURATED: Final = 0.95
 """A server that used less of its core than this was not what limited the rate."""
 
@@ -140,8 +142,11 @@ def grown(record: Record, workload: Workload) -> str:
 
 
 def remarks(record: Record) -> list[str]:
-    """Say who was missing, and what went wrong."""
+    """Say whether the machine was busy, who was missing, and what went wrong."""
     lines: dict[str, None] = {}
+    average = record["machine"].get("load average before", "0")
+    if float(average) > BUSY:
+        lines[f"- The machine was busy (load average {average}): only the ratios for CPU seconds hold."] = None
     for name, results in record["workloads"].items():
         for server, result in results.items():
             title = TITLES.get(server, server)

@@ -202,9 +202,11 @@ def test_page() -> None:
         },
         grow_connections={"socklab": grown},
     )
+    made["machine"]["load average before"] = "3.5"
     text = report.page(made, ["throughput.svg", "grow-connections.svg"])
     assert "messages/s | 231k ±9% | 100 ±1% | missing | failed |" in text
     assert "| socklab | 1 | 10 | 100 | 1,000 | 10,000 | 1.00 |" in text
+    assert "- The machine was busy (load average 3.5)" in text
     assert "- Node was missing: node is not installed" in text
     assert "- tcp-1, socklab: bad: 6" in text
     assert "- tcp-1, C limit: load: connection lost: 1" in text
