@@ -124,8 +124,11 @@ def costs(workload: Workload, result: Result) -> dict[int, float]:
 
 
 def fitted(workload: Workload, result: Result) -> Growth | None:
-    """Give how the cost of a message grows; None if there are not enough points."""
-    found = costs(workload, result)
+    """Give how the cost of a message grows; None if there are not enough points.
+
+    With one connection alone a server sleeps before each message, which costs more: that point is left out.
+    """
+    found = {x: cost for x, cost in costs(workload, result).items() if x > 1}
     return growth([x / workload.size for x in found], [*found.values()]) if len(found) > 1 else None
 
 

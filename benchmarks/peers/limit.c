@@ -157,7 +157,7 @@ static size_t frames(struct peer *p, unsigned char *data, size_t size) {
     unsigned char *out = outbox + owed;
     memcpy(out, f, head);
     out[1] &= 127;
-    uint64_t mask, word;
+    uint64_t mask = 0, word;
     memcpy(&mask, f + head, 4);
     mask |= mask << 32;
     size_t i = 0;
