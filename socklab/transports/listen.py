@@ -6,7 +6,7 @@ import errno
 import os
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from pathlib import Path
@@ -17,9 +17,10 @@ from twisted.internet.endpoints import quoteStringArgument, serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IAddress, IListeningPort, IReactorCore, IStreamServerEndpoint
 
-from ..limits import BACKLOG, Limits
+from ..limits import BACKLOG
 
 if TYPE_CHECKING:
+    from .serving import Serving
     from .tls import ClientCertificates, ServerCertificate
 
 _PATHS = {
@@ -77,7 +78,8 @@ class Listen:
     prefix: str
     arguments: dict[str, str]
     description: str
-    """The endpoint string for Twisted, paths made absolute and without TLS, which is ours; empty for UDP."""
+    """The endpoint string for Twisted, paths made absolute; without TLS and `haproxy:`, which are ours; empty
+    for UDP."""
     certificate: ServerCertificate | None = field(default=None, compare=False, repr=False)
     """What is served with TLS: one for the check of the config, for the port, and for its renewal."""
     trouble: str | None = field(default=None, compare=False)
@@ -117,9 +119,7 @@ class Listen:
             arguments["port"] = str(port)
         description = self.description
         if description and arguments != self.arguments:
-            outer = "haproxy:" if self.prefix == "haproxy" else ""
-            own = description.removeprefix(outer).partition(":")[0]
-            description = outer + _compose(own, arguments)
+            description = _compose(description.partition(":")[0], arguments)
         return replace(self, arguments=arguments, description=description)
 
     def conflicts(self, other: Listen) -> bool:
@@ -157,8 +157,7 @@ def parseListen(text: str, folder: Path, clients: ClientCertificates | None = No
         # A proxy sends its line before TLS begins; Twisted would look for it within.
         if inner.kind != "stream" or inner.transport == "tls":
             raise ValueError("haproxy: goes before a TCP or Unix endpoint, as in haproxy:tcp:3000")
-        description = f"haproxy:{inner.description}"
-        return replace(inner, text=text, prefix="haproxy", transport="haproxy", description=description)
+        return replace(inner, text=text, prefix="haproxy", transport="haproxy")
     prefix, colon, _ = text.partition(":")
     if prefix in ("icmp", "raw", "ip"):
         raise ValueError("raw sockets and ICMP are not served: they need root, and have no ports and no messages")
@@ -273,9 +272,10 @@ def unreadable(error: OSError) -> str:
     return f"{error.filename}: {why}: name a PEM file, relative to the config's folder, that twistd may read"
 
 
-def endpointOf(listen: Listen, reactor: IReactorCore, limits: Limits) -> IStreamServerEndpoint:
+def endpointOf(listen: Listen, reactor: IReactorCore, serving: Callable[[], Serving]) -> IStreamServerEndpoint:
     """Give the endpoint of a stream or WebSocket listener.
 
+    @param serving: gives what is served there; a reload may change it while the port is open.
     @raise ValueError: its certificate could not be read.
     """
     endpoint: IStreamServerEndpoint = serverFromString(reactor, listen.description)
@@ -284,7 +284,11 @@ def endpointOf(listen: Listen, reactor: IReactorCore, limits: Limits) -> IStream
     if listen.certificate is not None:
         from .tls import TLSEndpoint
 
-        return TLSEndpoint(endpoint, listen.certificate, cast(Any, reactor), limits.handshake_timeout)
+        return TLSEndpoint(endpoint, listen.certificate, serving)
+    if listen.prefix == "haproxy":
+        from .proxied import ProxiedEndpoint
+
+        return ProxiedEndpoint(endpoint, serving)
     return endpoint
 
 

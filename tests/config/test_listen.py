@@ -130,7 +130,7 @@ class TestListen:
             (r"tcp:3000:interface=\:\:1:backlog=5", r"tcp:3000:interface=\:\:1:backlog=5"),
             ("ws:tcp:8000", "tcp:8000:backlog=1024"),
             (r"unix:a\:b\=c.sock", r"unix:DIR/a\:b\=c.sock:backlog=1024"),
-            ("haproxy:unix:a.sock", "haproxy:unix:DIR/a.sock:backlog=1024"),
+            ("haproxy:unix:a.sock", "unix:DIR/a.sock:backlog=1024"),
             ("udp:3000", ""),
         ],
     )
