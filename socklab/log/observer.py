@@ -24,16 +24,22 @@ def logObserver(
     @param options: twistd's own.
     @param admits: tells which events are written.
     """
-    return BoundedObserver(FileLogObserver(_open(options), asJson if form == "json" else asText), admits)
+    observer = BoundedObserver(FileLogObserver(_open(options), asText), admits)
+    observer.configure(form)
+    return observer
 
 
 @implementer(ILogObserver)
 class BoundedObserver:
-    """Leaves out what is not to be written."""
+    """Leaves out what is not to be written; a reload may change the form of what is."""
 
     def __init__(self, write: FileLogObserver, admits: Callable[[LogEvent], bool]) -> None:
         self._write = write
         self._admits = admits
+
+    def configure(self, form: Literal["text", "json"]) -> None:
+        """Write in a form from now on."""
+        self._write.formatEvent = asJson if form == "json" else asText
 
     def __call__(self, event: LogEvent) -> None:
         """Write a log event, or not."""

@@ -33,9 +33,13 @@ class Recorder:
         """@param trace: whether and how to log each message.
         @param form: of the log: as JSON each conversation's beginning and end is logged too.
         """
+        self._bound = Bound(clock, _tellLeftOut)
+        self.configure(trace, form)
+
+    def configure(self, trace: TraceForm, form: Literal["text", "json"]) -> None:
+        """Log in another way from now on."""
         self._trace = trace
         self._arrivals = trace != "off" or form == "json"
-        self._bound = Bound(clock, _tellLeftOut)
 
     def __call__(self, event: Event) -> None:
         """Log an event, if it is due."""

@@ -83,7 +83,8 @@ class Listen:
     certificate: ServerCertificate | None = field(default=None, compare=False, repr=False)
     """What is served with TLS: one for the check of the config, for the port, and for its renewal."""
     trouble: str | None = field(default=None, compare=False)
-    """Why there is no certificate, where the process may have lost the right to read it; see `parseListen`."""
+    """Why it cannot be opened, where that is no mistake in the config: there is no such socket of systemd, or a
+    certificate that the process may have lost the right to read; see `parseListen`."""
 
     @property
     def port(self) -> int | None:
@@ -201,15 +202,18 @@ def parseListen(text: str, folder: Path, clients: ClientCertificates | None = No
     try:
         serverFromString(cast(Any, None), description)
     except (ValueError, TypeError, LookupError, OSError) as error:
-        if prefix == "systemd" and isinstance(error, LookupError):
-            raise ValueError("systemd has passed no such socket to this process") from None
-        raise ValueError(f"Twisted refuses it: {error}") from None
+        if not (prefix == "systemd" and isinstance(error, LookupError)):
+            raise ValueError(f"Twisted refuses it: {error}") from None
+        # It passes them to the server, and to nobody who checks the config or plans a reload.
+        trouble = "systemd has passed no such socket to this process"
     return Listen(
         text, "stream", "tls" if secure else prefix, prefix, arguments, description, certificate, trouble
     )
 
 
 def _check(prefix: str, arguments: dict[str, str]) -> None:
+    if prefix == "systemd" and (domain := arguments.get("domain", "INET")) not in ("INET", "INET6", "UNIX"):
+        raise ValueError(f"expected INET, INET6 or UNIX as domain, got {domain!r}")
     if prefix not in _POSITIONAL:
         return
     for name in _POSITIONAL[prefix]:
@@ -276,11 +280,11 @@ def endpointOf(listen: Listen, reactor: IReactorCore, serving: Callable[[], Serv
     """Give the endpoint of a stream or WebSocket listener.
 
     @param serving: gives what is served there; a reload may change it while the port is open.
-    @raise ValueError: its certificate could not be read.
+    @raise ValueError: its certificate could not be read, or systemd has passed no socket.
     """
-    endpoint: IStreamServerEndpoint = serverFromString(reactor, listen.description)
     if listen.trouble is not None:
         raise ValueError(listen.trouble)
+    endpoint: IStreamServerEndpoint = serverFromString(reactor, listen.description)
     if listen.certificate is not None:
         from .tls import TLSEndpoint
 
