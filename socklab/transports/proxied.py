@@ -36,7 +36,8 @@ _LONGEST: Final = 107
 """Bytes of the longest header of version 1, with its CRLF (2.1)."""
 _FIXED: Final = 16
 """Bytes of a header of version 2 up to its addresses (2.2); the last two say how many follow."""
-_BEGINNINGS: Final = (V1Parser.PROXYSTR + b" ", V2Parser.PREFIX)
+_FIRST: Final = b"PROXY "
+"""How a header of version 1 begins."""
 
 
 class _ProxiedConnection(HAProxyProtocolWrapper):
@@ -103,10 +104,10 @@ def _sizeOf(early: bytes) -> int | None:
 
     @raise ValueError: it is none.
     """
-    if not any(early.startswith(each[: len(early)]) for each in _BEGINNINGS):
-        raise ValueError
-    if early.startswith(V2Parser.PREFIX):
+    if early[: len(V2Parser.PREFIX)] == V2Parser.PREFIX[: len(early)]:
         return _FIXED + int.from_bytes(early[14:16]) if len(early) >= _FIXED else None
+    if early[: len(_FIRST)] != _FIRST[: len(early)]:
+        raise ValueError
     end = early.find(V1Parser.NEWLINE, 0, _LONGEST)
     if end < 0 and len(early) >= _LONGEST:
         raise ValueError
