@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
@@ -53,7 +54,13 @@ def _open(options: Mapping[str, Any]) -> Any:
         sys.exit("Daemons cannot log to stdout, exiting!")
     if name == "-" or (foreground and not name):
         return _tolerant(sys.stdout)
-    file = LogFile.fromFullPath(name or "twistd.log")
+    # Whatever the umask: what everybody could write in proves nothing.
+    umask = os.umask(0o022)
+    os.umask(umask | 0o022)
+    try:
+        file = LogFile.fromFullPath(name or "twistd.log")
+    finally:
+        os.umask(umask)
     if not signal.getsignal(signal.SIGUSR1):
         signal.signal(signal.SIGUSR1, lambda number, frame: _later(file.rotate))
     return file
