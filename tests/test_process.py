@@ -176,7 +176,7 @@ class TestDaemon:
     """Without -n."""
 
     def test_life(self, tmp_path: Path) -> None:
-        """It forks, writes pid file and log, in which nobody else can, serves, and on SIGTERM removes the pid file."""
+        """It forks, writes a pid file and a log that nobody else may write, serves, and ends on SIGTERM."""
         config = write(tmp_path, "unix:one.sock")
         arguments = ("--pidfile=twistd.pid", "--logfile=log", "socklab", "--config", str(config))
         done = run(*arguments, folder=tmp_path, before=("sh", "-c", 'umask 0; exec "$@"', "sh"))
