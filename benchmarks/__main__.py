@@ -85,6 +85,7 @@ def run(
     on = cores()
     generator()
     pin(on.load)
+    record.save(results, record.UNFINISHED)
     left = [each for each in plan if each.name not in results["workloads"]]
     for number, workload in enumerate(left, 1):
         if time.monotonic() > deadline:
