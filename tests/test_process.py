@@ -171,12 +171,15 @@ class TestDaemon:
     """Without -n."""
 
     def test_life(self, tmp_path: Path) -> None:
-        """It forks, writes pid file and log, serves, and on SIGTERM ends and removes the pid file."""
+        """It forks, writes a pid file and a log that nobody else may write, serves, and ends on SIGTERM."""
         config = write(tmp_path, "unix:one.sock")
-        done = run("--pidfile=twistd.pid", "--logfile=log", "socklab", "--config", str(config), folder=tmp_path)
+        arguments = ("--pidfile=twistd.pid", "--logfile=log", "socklab", "--config", str(config))
+        done = run(*arguments, folder=tmp_path, before=("sh", "-c", 'umask 0; exec "$@"', "sh"))
         assert (done.returncode, done.stderr) == (0, "")
         pid = int((tmp_path / "twistd.pid").read_text())
         try:
+            for name in ("twistd.pid", "log"):
+                assert not (tmp_path / name).stat().st_mode & 0o022
             with wire.unix(tmp_path / "one.sock") as client:
                 client.sendall(b"hello")
                 assert wire.exactly(client, 5) == b"hello"

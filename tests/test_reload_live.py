@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import signal
 import socket
 import ssl
@@ -202,6 +203,29 @@ def test_bad_config(tmp_path: Path) -> None:
         assert "Traceback" not in server.log
 
 
+def test_log(tmp_path: Path) -> None:
+    """The trace and the form of the log change with the file."""
+    path = tmp_path / "lab.toml"
+    config = "[server]\n{}\n" + text("hi")
+    path.write_text(config.format(""))
+    with Server(path, folder=tmp_path) as server, wire.tcp(server.ports["echo", "tcp"]) as client:
+
+        def talk(said: bytes) -> None:
+            client.sendall(said)
+            assert wire.exactly(client, len(said)) == said
+
+        talk(b"one")
+        changed = "reload: ~ [server]: trace, log_format"
+        reload(server, path, config.format("trace = 'text'\nlog_format = 'json'"), changed)
+        talk(b"two")
+        server.waitFor('"payload": "two"')
+        assert json.loads(server.log.splitlines()[-1])["transport"] == "tcp"
+        reload(server, path, config.format(""), changed)
+        talk(b"three")
+        reload(server, path, config.format(""), "[socklab] reload: = echo")
+        assert not any(f'"{word}"' in server.log for word in ("one", "three"))
+
+
 def test_renewed_certificate(tmp_path: Path, authority: trustme.CA) -> None:
     """A renewed certificate is shown from the next handshake on; a bad one changes nothing, and peers stay."""
 
@@ -241,4 +265,9 @@ def test_renewed_certificate(tmp_path: Path, authority: trustme.CA) -> None:
             reload(server, path, config, "reload: the config is not good: nothing has changed")
             with connect(port) as new:
                 assert serial(new) == number
+        renew()
+        reload(server, path, f"{config}[service.limits]\nhandshake_timeout = '200ms'", "reload: ~ one: limits")
+        with wire.tcp(port) as silent, contextlib.suppress(ConnectionResetError):
+            assert silent.recv(1) == b""
+        server.waitFor("cut: no TLS handshake within 0.2 s")
         assert "Traceback" not in server.log

@@ -17,7 +17,7 @@ from twisted.internet.task import Clock
 
 from socklab.systemd import Notifier
 from tests import wire
-from tests.process import CHECKOUT, ENVIRONMENT, Printed, Server, twistd
+from tests.process import CHECKOUT, ENVIRONMENT, Printed, Server, run, twistd
 
 CONFIG = """
 [[service]]
@@ -212,6 +212,19 @@ def test_restart_refuses_nobody(tmp_path: Path) -> None:
                     assert wire.exactly(client, 7) == b"between"
         finally:
             server.stop()
+
+
+def test_socket_that_is_not_passed(tmp_path: Path) -> None:
+    """Whoever checks the config has no such socket, and need not; the server does not start without it."""
+    (tmp_path / "lab.toml").write_text(
+        '[[service]]\nname = "one"\nprotocol = "echo"\nlisten = ["systemd:domain=INET:index=0"]\n'
+    )
+    arguments = ("-n", "--pidfile=", "socklab", "--config", "lab.toml")
+    checked = run(*arguments, "--check", folder=tmp_path)
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+    started = run(*arguments, folder=tmp_path)
+    why = "systemd has passed no such socket to this process"
+    assert (started.returncode, started.stderr) == (1, f"one: systemd systemd:domain=INET:index=0: {why}\n")
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")

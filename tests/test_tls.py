@@ -25,10 +25,10 @@ from twisted.protocols.wire import Echo
 from twisted.trial.unittest import TestCase
 
 from socklab import Factory, MessageProtocol
-from socklab.events import Opened
-from socklab.limits import Limits
+from socklab.events import Events, Opened
 from socklab.testing import MemoryServer
 from socklab.transports.listen import Listen, endpointOf, parseListen
+from socklab.transports.serving import Serving
 from socklab.transports.tls import ClientCertificates, ServerCertificate, readFiles, readFolder
 from tests import wire
 from tests.config.support import ECHO, READABLE, complaints, one
@@ -337,7 +337,8 @@ class TestRenewal(TestCase):
         """Open a port that echoes; give its certificate and its number."""
         assert listen.certificate is not None
         factory = PlainFactory.forProtocol(Echo)
-        port = await endpointOf(listen, cast(IReactorCore, reactor), Limits()).listen(factory)
+        serving = Serving("one", factory, Events(), cast(Any, reactor), cast(Any, None))
+        port = await endpointOf(listen, cast(IReactorCore, reactor), lambda: serving).listen(factory)
         self.addCleanup(port.stopListening)
         return listen.certificate, cast(Any, port).getHost().port
 

@@ -68,13 +68,20 @@ def toTheEnd(client: socket.socket) -> bytes:
     return bytes(data)
 
 
-def websocket(port: int, client: socket.socket | None = None) -> socket.socket:
-    """Connect and shake hands."""
+HANDSHAKE = (
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+)
+"""A WebSocket client's opening handshake, but for the empty line at its end."""
+
+
+def websocket(port: int, client: socket.socket | None = None, headers: bytes = b"") -> socket.socket:
+    """Connect and shake hands.
+
+    @param headers: more of them, each with its end.
+    """
     client = client or tcp(port)
-    client.sendall(
-        b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    )
+    client.sendall(HANDSHAKE + headers + b"\r\n")
     head = b""
     while not head.endswith(b"\r\n\r\n"):
         head += exactly(client, 1)
