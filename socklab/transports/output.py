@@ -58,6 +58,7 @@ class Output:
         "_waiting",
         "closing",
         "paused",
+        "way",
     )
 
     def __init__(self, transport: Any, serving: Serving, owner: Owner) -> None:
@@ -81,6 +82,9 @@ class Output:
         self.paused = False
         """Whether the peer is reading more slowly than it is written to."""
         self.closing = False
+        self.way: Any = transport
+        """The transport, while nothing stands between it and what is written; one look at this is what the bounds
+        cost most messages."""
         transport.registerProducer(self, True)
 
     def write(self, data: bytes, bounded: bool = True) -> None:
@@ -88,10 +92,11 @@ class Output:
 
         @param bounded: False for what must be sent however much is waiting, such as WebSocket's close frame.
         """
-        if self.closing:
+        way = self.way
+        if way is not None:
+            way.write(data)
             return
-        if not self._blocked:
-            self._transport.write(data)
+        if self.closing:
             return
         if bounded and self._size > self._serving.limits.pending:
             self._overflow(f"more than {self._serving.limits.pending} bytes were waiting for it")
@@ -107,6 +112,7 @@ class Output:
         self._waiting = None
         self._size = 0
         self.closing = True
+        self.way = None
         self._owner.outputOverflowed(f"it did not read: {why}")
 
     def _tooLong(self) -> None:
@@ -123,6 +129,7 @@ class Output:
     def pauseProducing(self) -> None:
         """The transport's buffer is full (`IPushProducer`); Twisted says it again at each write."""
         self._blocked = True
+        self.way = None
         if not self.paused:
             self.paused = True
             self._owner.outputPaused()
@@ -150,6 +157,7 @@ class Output:
             self._finish()
         elif not self._blocked:
             self.paused = False
+            self.way = self._transport
             self._owner.outputResumed()
             if self._producer is not None:
                 if not self._pulls:
@@ -185,6 +193,7 @@ class Output:
         if self.closing:
             return
         self.closing = True
+        self.way = None
         if not patient:
             self._patience = _PATIENCE
         self._stopProducer()
@@ -210,12 +219,14 @@ class Output:
     def abort(self) -> None:
         """Close at once."""
         self.closing = True
+        self.way = None
         self._stopSoftTimer()
         self._transport.abortConnection()
 
     def lost(self) -> None:
         """The connection is gone."""
         self.closing = True
+        self.way = None
         self._waiting = None
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
