@@ -16,6 +16,10 @@ from typing import ClassVar, Final
 MESSAGE: Final = 1024 * 1024
 LINE: Final = 64 * 1024
 
+# `10 in data` takes 13 ns, `b"\n" in data` 100: Python 3.11 first tries whether those bytes are a number.
+_LF: Final = ord("\n")
+_CR: Final = ord("\r")
+
 
 class FramingError(Exception):
     """These bytes are not a message of this framing, or this message cannot be framed."""
@@ -90,7 +94,7 @@ class Lines(Framing):
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Give each line that is now complete."""
-        if b"\n" not in data:
+        if _LF not in data:
             self._keep(data)
             return iter(())
         if self._begun:
@@ -98,7 +102,7 @@ class Lines(Framing):
             self._begun = b""
         lines = data.split(b"\n")
         rest = lines.pop()
-        if b"\r" in data:
+        if _CR in data:
             lines = [line.removesuffix(b"\r") for line in lines]
         # One comparison for most reads: no line is longer than all that came.
         if len(data) > self.maxLength and max(map(len, (*lines, rest))) > self.maxLength:
@@ -133,7 +137,7 @@ class Lines(Framing):
 
     def frame(self, payload: bytes) -> bytes:
         """Give the line and LF."""
-        if b"\n" in payload or payload.endswith(b"\r"):
+        if _LF in payload or payload.endswith(b"\r"):
             raise FramingError("a line cannot hold LF or end in CR")
         return payload + b"\n"
 

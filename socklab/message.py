@@ -292,12 +292,13 @@ def sendToAll(transports: Iterable[IMessageTransport], text: str) -> None:
         wireFormat = transport.wireFormat
         message = encoded.get(wireFormat)
         if wireFormat not in encoded:
-            encoded[wireFormat] = message = _encode(transport, text)
+            encoded[wireFormat] = message = encodeText(transport, text)
         if message is not None:
             transport.sendEncoded(message)
 
 
-def _encode(transport: IMessageTransport, text: str) -> Encoded | None:
+def encodeText(transport: IMessageTransport, text: str) -> Encoded | None:
+    """Give a text message as a wire format has it; None when its framing cannot carry it."""
     try:
         return transport.encode(text.encode(transport.encoding, "replace"), False)
     except FramingError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 from twisted.internet.interfaces import (
@@ -15,7 +15,7 @@ from twisted.internet.interfaces import (
     IReactorTime,
     ITransport,
 )
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -24,7 +24,7 @@ from ..framing import Framing, FramingError
 from ..message import Encoded, Peer, checkPayload
 from ..policy.gate import Refusal
 from .conversation import Conversation, Hold
-from .output import Output
+from .output import Following, Output
 from .recognise import onFramed
 from .refusing import tell, turnAway, words
 from .serving import Serving, newConnection
@@ -323,6 +323,21 @@ class StreamConnection:
             self._sent(message.payload, message.isBinary)
         self._output.write(message.wire)
 
+    def sendJoined(self, wire: bytes, messages: Sequence[Encoded]) -> None:
+        """Send messages whose wire form was joined (`socklab.rooms`)."""
+        if self._serving.events.traffic and not self._output.closing:
+            for each in messages:
+                self._sent(each.payload, each.isBinary)
+        self._output.add(wire)
+
+    def follow(self, following: Following) -> bool:
+        """Have what is said to all come in order with all else (`socklab.rooms`)."""
+        return self._output.follow(following)
+
+    def unfollow(self) -> None:
+        """Nothing more is said to all."""
+        self._output.unfollow()
+
     def _sent(self, payload: bytes, isBinary: bool) -> None:
         self._serving.events.emit(MessageSent(self._serving.service, self.peer, payload, isBinary))
 
@@ -430,7 +445,7 @@ class StreamFactory:
         self.serving = serving
         self._kind = "tls" if tls else ""
 
-    def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
+    def buildProtocol(self, addr: IAddress | None) -> Any:
         """A connection was accepted."""
         serving = self.serving
         if not serving.proxied:
