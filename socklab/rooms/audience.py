@@ -26,9 +26,10 @@ class _Line(NamedTuple):
 class Audience:
     """Peers who are told the same: each line reaches each exactly once, in order with all else that it is sent.
 
-    What is said in one turn of the reactor leaves at its end, joined once for all peers of a wire format: so a line
-    costs the same however many hear it, and a peer costs one write a turn. A peer that is sent something of its own
-    meanwhile is first sent what was said before. Nobody is waited for: who reads too slowly is cut by its limits.
+    What is said in one turn of the reactor leaves at its end, joined once for all peers of a wire format: a line
+    costs the same however many hear it, and each of them costs one write a turn. Who is sent something of its own
+    meanwhile is first sent what was said before. Nobody is waited for: a peer that reads too slowly is cut by its
+    limits.
     """
 
     def __init__(self) -> None:
@@ -49,7 +50,8 @@ class Audience:
             self._alone[transport] = None
 
     def _join(self, transport: Any) -> bool:
-        """Have a peer's lines joined, unless it is told each at once: datagrams, and who follows another audience."""
+        """Have a peer's lines joined; False for who must be told each at once: a datagram peer, or a follower of
+        another audience."""
         follow = getattr(transport, "follow", None)
         if follow is None or not follow(self):
             return False
@@ -124,7 +126,7 @@ class Audience:
         if self._flushing:
             return
         self._flushing = True
-        end, told = len(self.waiting), self._told
+        end = len(self.waiting)
         for speaker in {line.without for line in self.waiting}:
             # Its own lines are left out.
             if speaker is not None and speaker in self._together.get(speaker.wireFormat, ()):

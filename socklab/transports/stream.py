@@ -12,7 +12,6 @@ from twisted.internet.interfaces import (
     INegotiated,
     IProtocol,
     IProtocolFactory,
-    IReactorTime,
     ITransport,
 )
 from twisted.internet.protocol import connectionDone
@@ -74,6 +73,7 @@ class StreamConnection:
         "_paused",
         "_serving",
         "_unread",
+        "clock",
         "encoding",
         "peer",
         "transport",
@@ -93,13 +93,9 @@ class StreamConnection:
         self._heard = False
         self._fin = False
         self._ended = False
+        self.clock = serving.clock
         self.encoding = serving.encoding
         self.wireFormat = serving.wireFormat(self._framing)
-
-    @property
-    def clock(self) -> IReactorTime:
-        """The clock for timers (`IMessageTransport`)."""
-        return self._serving.clock
 
     def makeConnection(self, transport: ITransport) -> None:
         """A client has connected (`IProtocol`)."""
