@@ -192,8 +192,7 @@ class TestSharedProtocol:
 
         factory = WhoFactory()
         factory.protocol = Who
-        server = MemoryServer(factory)
-        server.watched = False
+        server = MemoryServer(factory, traffic=False)
         peers = [server.udp(port=port) for port in (5001, 5002)]
         for _ in range(3):
             for peer in peers:

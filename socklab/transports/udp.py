@@ -210,10 +210,11 @@ class DatagramPeers(DatagramProtocol):
 
     def put(self, data: bytes, address: Address) -> bool:
         """Send a datagram to an address that has not had too many; False when it was dropped."""
-        if self._sendto is None:
+        send = self._sendto or getattr(self.transport, "write", None)
+        if send is None:
             return False
         try:
-            self._sendto(data, address)
+            send(data, address)
         except TypeError:
             checkPayload(data)
             raise
@@ -255,7 +256,7 @@ class DatagramPeers(DatagramProtocol):
         # Twisted's write looks at each address whether it is one: that alone takes longer than all of ours.
         handle = getattr(self.transport, "getHandle", lambda: None)()
         self._socket = handle if isinstance(handle, socket.socket) else None
-        self._sendto = self.transport.write if self._socket is None else self._socket.sendto
+        self._sendto = None if self._socket is None else self._socket.sendto
 
     def stopProtocol(self) -> None:
         """The port is closed."""
