@@ -3,23 +3,27 @@
 PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
+MINUTES ?= 30
 
 # All names are relative, so the folder's own path may hold spaces.
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -qq
 
-.PHONY: help run test memory check docs format clean
+.PHONY: help run test soak memory check docs format clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /make \1\t/p' Makefile | expand -t 14
-	@echo 'Settings: PYTHON=$(PYTHON) VENV=$(VENV) ARGS=(more arguments for run and test)'
+	@echo 'Settings: PYTHON=$(PYTHON) VENV=$(VENV) MINUTES=$(MINUTES) ARGS=(more arguments for run and test)'
 
 run: $(VENV)/.installed ## start the built-in lab; Ctrl-C ends it
 	@exec $(BIN)/twistd -n --pidfile= socklab $(ARGS)
 
 test: $(VENV)/.test ## run the whole test suite
 	@$(BIN)/python -m pytest -n 2 $(ARGS)
+
+soak: $(VENV)/.test ## attack servers for MINUTES, and see whether they grow
+	@$(BIN)/python -m tests.attacks.soak --minutes $(MINUTES) $(ARGS)
 
 check: $(VENV)/.dev $(VENV)/.test ## check the format, lint, and check the types
 	$(BIN)/ruff format --check .
