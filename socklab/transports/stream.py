@@ -204,7 +204,7 @@ class StreamConnection:
         self._fin = True
         self._feed()
 
-    def _feed(self, data: bytes = b"") -> None:
+    def _feed(self, data: bytes | None = None) -> None:
         """Give the protocol what was read, and the end of it, for as long as it may have it.
 
         @param data: what was read just now, when nothing else waits.
@@ -214,7 +214,7 @@ class StreamConnection:
         self._feeding = True
         conversation = self._conversation
         try:
-            if data:
+            if data is not None:
                 self._messages = self._cut(data)
             while conversation.listening and not conversation.held and self._feedSome(conversation):
                 pass
