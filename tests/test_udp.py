@@ -218,7 +218,7 @@ class TestSharedProtocol:
         assert (peer.receive(), other.receive()) == ([b"x", b"x", b"y"], [b"x", b"x"])
 
     def test_stranger_gets_no_more_than_it_sent(self) -> None:
-        """An answer to an unproved address is at most one, no longer than the request, and one of 1000 a second."""
+        """An answer to an unproved address is at most one, no longer than the request, 1000 in a second."""
 
         class Longer(MessageProtocol):
             def messageReceived(self, payload: bytes, isBinary: bool) -> None:
