@@ -17,6 +17,7 @@ from .message import (
     sendToAll,
 )
 from .request import Request, Until, asksToContinue, readHttp
+from .rooms.audience import Audience
 from .rooms.memory import MemoryRooms, TooManyRooms
 from .template import Template, checkFields
 from .text import isPrintable, printable, quoted
@@ -24,6 +25,7 @@ from .units import Seconds, Size
 
 __all__ = [
     "FRAMINGS",
+    "Audience",
     "Encoded",
     "Factory",
     "Framing",
