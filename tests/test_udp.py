@@ -238,6 +238,23 @@ class TestSharedProtocol:
         assert stranger.receive() == [b"b"] * 1000
         assert neighbour.receive() == [b"b", b"ab", b"abab"] * 2
 
+    def test_answers_that_take_long_are_bounded(self) -> None:
+        """No more than udp_peers datagrams are being answered at once."""
+
+        class Slow(MessageProtocol):
+            def messageReceived(self, payload: bytes, isBinary: bool) -> Deferred[None]:
+                return Deferred()
+
+        factory = Factory()
+        factory.protocol = Slow
+        factory.keepsPeers, factory.sharesProtocol = False, True
+        server = MemoryServer(factory, traffic=False, limits=Limits(udp_peers=3))
+        peer = server.udp()
+        for _ in range(10):
+            peer.send(b"x")
+        assert len(server.connections) == 3
+        assert drops(server) == ["3 datagrams are being answered already"]
+
     def test_one_that_does_more_is_left_alone(self) -> None:
         """A protocol that raises, waits or closes harms no other datagram; each still gets its own answer."""
 

@@ -13,7 +13,6 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from twisted.internet import tcp, unix
 from twisted.internet.address import UNIXAddress
 from twisted.internet.endpoints import quoteStringArgument, serverFromString
 from twisted.internet.error import CannotListenError
@@ -306,6 +305,9 @@ def shareNames() -> None:
     CPython 3.11 keeps one for all instances of a class, and closes it while the first thirty are made; a name that
     comes later costs each of them a table of its own, of 640 bytes.
     """
+    # Imported late: a check of the config has no use for what they bring along.
+    from twisted.internet import tcp, unix
+
     for kind in (tcp.Server, unix.Server):
         first = object.__new__(kind)
         for name in ("dataBuffer", "offset", "producer", "streamingProducer"):

@@ -138,8 +138,9 @@ class StreamConnection:
             return
         if not self._conversation.begin():
             self._output.abort()
-        # The log has told of it; whoever asks from now on wants to know more often.
-        self._peer = None
+        # The log has told of it; whoever asks from now on wants to know more often. TLS forgets the certificate.
+        if not self._secure:
+            self._peer = None
 
     def _enter(self) -> bool:
         """Behind a proxy the client's address is known only now: let it in, or not."""

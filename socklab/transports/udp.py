@@ -53,7 +53,8 @@ class DatagramPeers(DatagramProtocol):
         self._keeps = getattr(serving.factory, "keepsPeers", True)
         self._peers: OrderedDict[Address, DatagramPeer] = OrderedDict()
         self._answering: set[DatagramPeer] = set()
-        self._shares = not self._keeps and getattr(serving.factory, "sharesProtocol", False) and not serving.lines
+        self._mayShare = not self._keeps and getattr(serving.factory, "sharesProtocol", False)
+        self._shares = False
         self._shared: DatagramPeer | None = None
         self._verdicts: dict[Address, bool] = {}
         self._judgedBy: object = None
@@ -71,27 +72,29 @@ class DatagramPeers(DatagramProtocol):
 
     def datagramReceived(self, datagram: bytes, addr: Address) -> None:
         """A datagram has come."""
-        rules = self.serving.gate.access, self.serving.limits
+        limits = self.serving.limits
+        rules = self.serving.gate.access, limits, self.serving.lines
         if rules != self._judgedBy:
             # A reload has changed them.
             self._judgedBy = rules
             self._verdicts.clear()
             self._unshare()
-            self.unbounded = self.serving.limits.udp_rate is None
-            self._rate = SharedBuckets(self.serving.limits.udp_rate or RATE)
+            self._shares = self._mayShare and not (self.serving.lines or limits.message_rate or limits.byte_rate)
+            self.unbounded = limits.udp_rate is None
+            self._rate = SharedBuckets(limits.udp_rate or RATE)
         self._take(datagram, addr)
         if self._socket is not None:
             self._takeMore(self._socket)
 
     def _takeMore(self, port: socket.socket) -> None:
         """Take what else is there: Twisted's own way from one datagram to the next is as long as all of ours."""
-        try:
-            while self._burst < BURST:
+        while self._burst < BURST:
+            try:
                 datagram, address = port.recvfrom(_MAX_DATAGRAM)
-                self._take(datagram, address if len(address) == 2 else address[:2])
-        except OSError:
-            # It is dry; anything else the port will find itself.
-            return
+            except OSError:
+                # It is dry; anything else the port will find itself.
+                return
+            self._take(datagram, address if len(address) == 2 else address[:2])
 
     def _take(self, datagram: bytes, address: Address) -> None:
         self._burst += 1
@@ -136,6 +139,8 @@ class DatagramPeers(DatagramProtocol):
 
     def _share(self, address: Address, datagram: bytes) -> DatagramPeer | None:
         """Give the conversation that answers all; None when there can be none."""
+        if len(self._answering) >= self.serving.limits.udp_peers:
+            return None
         peer = DatagramPeer(self, address, 0)
         if peer.begin(datagram) and peer.conversation.ready is not None:
             self._shared = peer
