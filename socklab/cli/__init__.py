@@ -16,6 +16,7 @@ from .check import command as check
 from .explain import command as explain
 from .new import command as new
 from .plan import command as plan
+from .probe import command as probe
 from .protocols import command as protocols
 from .send import command as send
 
@@ -32,5 +33,5 @@ def main() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
-for each in (certificate, check, explain, new, plan, protocols, send):
+for each in (certificate, check, explain, new, plan, probe, protocols, send):
     main.add_command(each)

@@ -21,9 +21,6 @@ _INTERRUPTED: Final = 130
 """As shells say that Ctrl-C ended something: 128 and the number of SIGINT."""
 
 address = click.argument("address", metavar="URL", type=AddressKind())
-_TIMEOUT: Final = click.option(
-    "--timeout", type=DurationKind(), default="10", show_default=True, help="Until connected, handshakes and all."
-)
 _SOURCE: Final = [
     click.option("--source-port", type=click.IntRange(1, 65535), metavar="PORT", help="Connect from this port."),
     click.option(
@@ -48,14 +45,26 @@ _WEBSOCKET: Final = [
 ]
 
 
-def connectionOptions(command: Command, read: bool = True) -> Command:
+def connectionOptions(read: bool = True, timeout: str = "10") -> Callable[[Command], Command]:
     """Give a command the options that say how to connect.
 
     @param read: whether those of the client's own socket belong to it, too.
+    @param timeout: the default, in seconds.
     """
-    for each in reversed([_TIMEOUT, *(_SOURCE if read else []), *_TLS, *_WEBSOCKET]):
-        command = each(command)
-    return command
+    limit = click.option(
+        "--timeout",
+        type=DurationKind(),
+        default=timeout,
+        show_default=True,
+        help="Until it is connected.",
+    )
+
+    def decorate(command: Command) -> Command:
+        for each in reversed([limit, *(_SOURCE if read else []), *_TLS, *_WEBSOCKET]):
+            command = each(command)
+        return command
+
+    return decorate
 
 
 def settingsOf(address: Address, values: dict[str, Any]) -> Settings:

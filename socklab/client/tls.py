@@ -26,10 +26,12 @@ _UNKNOWN_AUTHORITY: Final = (2, 20, 21, 27)
 _REVOKED: Final = 23
 _PURPOSE: Final = 26
 
+ANSWERED: Final = "the server"
+"""Stands in what is said of a server that answered in TLS, if only to refuse."""
 _NO_TLS: Final = "what came is no TLS: the port does not speak it"
 _TOO_OLD: Final = "the server speaks only a version that is too old (before TLS 1.2)"
 _NOTHING_COMMON: Final = "the server found nothing in common: no cipher, or no certificate for this name"
-_CUT: Final = "the server closed in the middle of it"
+_CUT: Final = "closed in the middle of the handshake"
 _WORDS: Final = {
     "wrong version number": _NO_TLS,
     "unexpected message": "what came is no TLS, or what we sent ourselves: the port does not speak it",
@@ -54,7 +56,7 @@ def tlsText(error: BaseException | None) -> str:
     except (IndexError, TypeError):
         # OpenSSL says nothing of a connection that simply ends.
         return _CUT if "Unexpected EOF" in str(error) else str(error)
-    return _WORDS.get(reason, reason)
+    return _WORDS.get(reason, f"{ANSWERED} refused: {reason}" if "alert" in reason else reason)
 
 
 @implementer(IOpenSSLClientConnectionCreator)
@@ -146,9 +148,8 @@ def _context(settings: TlsSettings) -> SSL.Context:
             context.use_privatekey_file(str(file))
             context.check_privatekey()
     except SSL.Error:
-        why = (
-            "cannot be read" if file is None or not file.exists() else "is no PEM file of the kind that is needed"
-        )
+        what = "a key that fits the certificate" if file == settings.key else "certificates"
+        why = f"holds no PEM of {what}" if file is not None and file.is_file() else "no such file"
         raise ConnectError("tls", f"{file}: {why}") from None
     return context
 
