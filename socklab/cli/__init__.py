@@ -13,6 +13,7 @@ import click
 
 from .certificate import command as certificate
 from .check import command as check
+from .connect import command as connect
 from .explain import command as explain
 from .new import command as new
 from .plan import command as plan
@@ -33,5 +34,5 @@ def main() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
-for each in (certificate, check, explain, new, plan, probe, protocols, send):
+for each in (certificate, check, connect, explain, new, plan, probe, protocols, send):
     main.add_command(each)

@@ -16,6 +16,8 @@ from .talking import Talk
 
 _ANSWER: Final = 1.0
 """Seconds for an answer."""
+_GREETING: Final = 0.1
+"""Seconds for what a server says before it is asked."""
 _LARGE: Final = 8 * 1460
 """Bytes that need packets of the full size: 1460 is what one carries on Ethernet (RFC 879, RFC 9293, 3.7.1)."""
 _ARRIVES: Final = 3.0
@@ -52,7 +54,7 @@ class Behaviour:
 
     async def _whole(self) -> bytes:
         talk = await self._begin()
-        greeting = await talk.answer(0.1)
+        await talk.answer(_GREETING)
         talk.connection.send(self._data, False)
         said = await talk.answer(_ANSWER)
         await talk.leave()
@@ -65,16 +67,16 @@ class Behaviour:
             self._ok("answer", f"it echoes {quoted(self._data)}")
         else:
             self._ok("answer", f"to {quoted(self._data)} it says {quoted(said[:60])}")
-        return greeting + said
+        return said
 
     async def _split(self, whole: bytes) -> None:
         talk = await self._begin()
-        greeting = await talk.answer(0.1)
+        await talk.answer(_GREETING)
         middle = len(self._data) // 2
         talk.connection.send(self._data[:middle], True)
         early = await talk.answer(_PAUSE)
         talk.connection.send(self._data[middle:], True)
-        said = greeting + early + await talk.answer(_ANSWER)
+        said = early + await talk.answer(_ANSWER)
         ended = talk.end is not None and talk.end.by == "peer"
         await talk.leave()
         if len(said) == len(whole):
@@ -117,7 +119,7 @@ class Behaviour:
 
     async def _halfClose(self, answers: bool) -> None:
         talk = await self._begin()
-        greeting = await talk.answer(0.1)
+        await talk.answer(_GREETING)
         talk.connection.send(self._data, True)
         talk.connection.finish()
         said = await talk.answer(_ANSWER)
@@ -130,7 +132,6 @@ class Behaviour:
             self._note("half-close", f"after our FIN it does not answer, {after}: who says FIN is not heard out")
         else:
             self._ok("half-close", f"after our FIN it says nothing, {after}")
-        del greeting
 
     async def onUdp(self) -> None:
         """Whether anybody answers a datagram, and large ones."""
@@ -175,7 +176,7 @@ class Behaviour:
             talk = await self._begin()
         except ConnectError:
             return
-        greeting = await talk.answer(0.1)
+        await talk.answer(_GREETING)
         talk.connection.send(self._data, False)
         said = await talk.answer(_ANSWER)
         if said:
@@ -194,7 +195,6 @@ class Behaviour:
         else:
             self._note("close", str(talk.end))
         await talk.leave()
-        del greeting
 
     def _ok(self, topic: str, text: str) -> None:
         self._report(Finding("ok", topic, text))

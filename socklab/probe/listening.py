@@ -83,7 +83,11 @@ def _ip(text: str) -> str:
     """Read an address as it stands there: 32-bit words in the machine's byte order."""
     words = [int(text[start : start + 8], 16) for start in range(0, len(text), 8)]
     octets = b"".join(word.to_bytes(4, "little") for word in words)
-    return str(IPv4Address(octets) if len(octets) == 4 else IPv6Address(octets))
+    if len(octets) == 4:
+        return str(IPv4Address(octets))
+    address = IPv6Address(octets)
+    # Java binds IPv4 addresses so.
+    return str(address.ipv4_mapped or address)
 
 
 def unixInode(path: str, proc: Path = _PROC) -> int | None:
@@ -114,7 +118,8 @@ def holderOf(inode: int, proc: Path = _PROC) -> Holder | None:
 def _holder(folder: Path) -> Holder:
     arguments = (folder / "cmdline").read_bytes().rstrip(b"\0").decode("utf-8", "replace").split("\0")
     # The folders of an interpreter and its script are long, and say little.
-    command = " ".join([*(each.rpartition("/")[2] for each in arguments[:2]), *arguments[2:]])
+    first = [each.rpartition("/")[2] if each.startswith("/") else each for each in arguments[:2]]
+    command = " ".join([*first, *arguments[2:]])
     uid = folder.stat().st_uid
     try:
         user = pwd.getpwuid(uid).pw_name
