@@ -122,10 +122,11 @@ def runOn(reactor: Any, main: Callable[[Any], Coroutine[Any, Any, int]]) -> int:
 
     ended: list[int | Failure] = []
     going: list[Deferred[int]] = []
+    stopping: list[bool] = []
 
     def stopped(result: int | Failure) -> None:
         ended.append(result)
-        if reactor.running:
+        if not stopping:
             reactor.stop()
 
     def begin() -> None:
@@ -133,10 +134,12 @@ def runOn(reactor: Any, main: Callable[[Any], Coroutine[Any, Any, int]]) -> int:
         going[0].addBoth(stopped)
 
     def interrupt() -> None:
-        if not ended:
+        stopping.append(True)
+        if going and not ended:
             going[0].cancel()
 
-    reactor.callWhenRunning(begin)
+    # Later than `callWhenRunning`, which comes before asyncio's loop runs.
+    reactor.callLater(0, begin)
     reactor.addSystemEventTrigger("before", "shutdown", interrupt)
     reactor.run()
     result = ended[0] if ended else _INTERRUPTED

@@ -99,7 +99,8 @@ def command(context: click.Context, /, address: Address, data: tuple[str, ...], 
         return 0
 
     status = run(main)
-    context.exit(told.finish() or status)
+    found = told.finish()
+    context.exit(status or found)
 
 
 def _plan(address: Address, data: tuple[str, ...], values: dict[str, Any]) -> Plan:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import Any, Final
 
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509 import Certificate, DNSName, ExtensionNotFound, IPAddress, SubjectAlternativeName
 from OpenSSL import SSL
-from OpenSSL.crypto import X509
+from OpenSSL.crypto import X509, PKey
 from service_identity import VerificationError
 from service_identity.hazmat import DNS_ID, IPAddress_ID, verify_service_identity
 from service_identity.pyopenssl import extract_patterns
@@ -133,8 +134,6 @@ def _problem(code: int, certificate: Certificate, depth: int) -> tuple[str, str]
 def _context(settings: TlsSettings) -> SSL.Context:
     context = SSL.Context(SSL.TLS_CLIENT_METHOD)
     context.set_min_proto_version(SSL.TLS1_2_VERSION)
-    # Without it OpenSSL asks the terminal for the passphrase of a key.
-    context.set_passwd_cb(lambda *_: b"")
     file = settings.authorities
     try:
         if file is None:
@@ -145,13 +144,23 @@ def _context(settings: TlsSettings) -> SSL.Context:
         if file is not None:
             context.use_certificate_chain_file(str(file))
             file = settings.key or file
-            context.use_privatekey_file(str(file))
+            # Not `use_privatekey_file`, for which OpenSSL asks the terminal for a passphrase.
+            context.use_privatekey(PKey.from_cryptography_key(_key(file.read_bytes())))
             context.check_privatekey()
-    except SSL.Error:
+    except (SSL.Error, OSError, ValueError, TypeError):
         what = "a key that fits the certificate" if file == settings.key else "certificates"
         why = f"holds no PEM of {what}" if file is not None and file.is_file() else "no such file"
         raise ConnectError("tls", f"{file}: {why}") from None
     return context
+
+
+def _key(pem: bytes) -> Any:
+    """Read a key.
+
+    @raise ValueError: there is none.
+    @raise TypeError: it has a passphrase.
+    """
+    return load_pem_private_key(pem, None)
 
 
 def _names(certificate: Certificate) -> list[str]:
