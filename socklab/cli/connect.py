@@ -35,12 +35,15 @@ if TYPE_CHECKING:
 @connectionOptions()
 @click.pass_context
 def command(context: click.Context, /, address: Address, **values: Any) -> None:
-    """Talk with a server: what you type is sent line by line, what comes is shown at once.
+    """Talk with a server, line by line.
+
+    What you type is sent line by line, and what comes is shown at once; neither waits for the other.
 
     On tcp://, tls:// and unix:// a line ends with LF; on udp://, ws:// and wss:// it is a message. What comes is
     shown without its controls, so that nothing of the server's moves your cursor.
 
     \b
+    Commands:
     /quit    close the connection and leave; Ctrl-C does, too
     /eof     say that nothing more comes (FIN), and go on reading; Ctrl-D does, too
     /hex     send bytes, as /hex 48 65 0a

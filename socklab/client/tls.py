@@ -8,7 +8,7 @@ from typing import Any, Final
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509 import Certificate, DNSName, ExtensionNotFound, IPAddress, SubjectAlternativeName
 from OpenSSL import SSL
-from OpenSSL.crypto import X509, PKey
+from OpenSSL.crypto import X509
 from service_identity import VerificationError
 from service_identity.hazmat import DNS_ID, IPAddress_ID, verify_service_identity
 from service_identity.pyopenssl import extract_patterns
@@ -145,7 +145,7 @@ def _context(settings: TlsSettings) -> SSL.Context:
             context.use_certificate_chain_file(str(file))
             file = settings.key or file
             # Not `use_privatekey_file`, for which OpenSSL asks the terminal for a passphrase.
-            context.use_privatekey(PKey.from_cryptography_key(_key(file.read_bytes())))
+            context.use_privatekey(_key(file.read_bytes()))
             context.check_privatekey()
     except (SSL.Error, OSError, ValueError, TypeError):
         what = "a key that fits the certificate" if file == settings.key else "certificates"

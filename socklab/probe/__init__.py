@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 
 from ..client import Address, ConnectError, Settings
 from .behaviour import Behaviour
 from .findings import Finding, Report
 from .reach import queue, reach
 from .speaks import greeting, isTls, tls, webSocket
+
+_PATIENCE: Final = 2
+"""Seconds for an answer in a protocol that was not asked for."""
 
 __all__ = ["Finding", "Report", "probe"]
 
@@ -39,7 +43,8 @@ async def _look(
     said = b""
     if address.scheme in ("tcp", "unix"):
         said = await greeting(reactor, there, settings, report)
-        queue(there, report)
+        if queue(there, report):
+            return
     if address.scheme in ("tls", "wss") and not await tls(reactor, address, settings, report):
         return
     if data is None:
@@ -59,6 +64,7 @@ async def _look(
 
 async def _recognised(reactor: Any, address: Address, there: Address, settings: Settings, report: Report) -> bool:
     """Tell whether a port speaks TLS, WebSocket or HTTP, for which lines make no sense."""
+    settings = replace(settings, timeout=min(settings.timeout, _PATIENCE))
     if await isTls(reactor, there, settings):
         report(Finding("note", "speaks", f"this port speaks TLS: tls://{address.where}"))
         return True
@@ -67,6 +73,6 @@ async def _recognised(reactor: Any, address: Address, there: Address, settings: 
         report(Finding("note", "speaks", f"this port speaks WebSocket: ws://{address.where}/"))
         return True
     if isHttp and "not HTTP" not in text and "not WebSocket" not in text:
-        report(Finding("note", "speaks", f"this port speaks HTTP: http://{address.where}/ ({text})"))
+        report(Finding("note", "speaks", f"this port speaks HTTP: http://{address.where}/"))
         return True
     return False

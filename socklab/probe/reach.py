@@ -114,14 +114,16 @@ def _holder(address: Address, kind: str, report: Report) -> None:
         report(Finding("ok", "bound", f"bound to {word}: other machines reach it, if no firewall is between"))
 
 
-def queue(address: Address, report: Report) -> None:
-    """Tell of connections that a program of this machine does not accept, which have had their time."""
+def queue(address: Address, report: Report) -> bool:
+    """Tell whether connections wait that a program of this machine has had the time to accept."""
     if address.isNetwork and isOwn(address.host):
         waiting = max((each.waiting for each in _at(address, "tcp")[0]), default=0)
         if waiting:
             wait = "1 connection waits" if waiting == 1 else f"{waiting} connections wait"
             text = f"{wait} to be accepted: the program is busy, or serves one client at a time"
-            report(Finding("note", "queue", text))
+            report(Finding("bad", "queue", text))
+            return True
+    return False
 
 
 def _whoElse(address: Address, kind: str, error: ConnectError, report: Report) -> None:

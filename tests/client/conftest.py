@@ -38,7 +38,9 @@ options = { until = "eof" }
 name = "chat"
 protocol = "chat"
 listen = [
-    'tcp:0:interface=127.0.0.1', { endpoint = 'unix:cp949.sock', encoding = "cp949" }, 'ws:tcp:0:interface=127.0.0.1'
+    'tcp:0:interface=127.0.0.1',
+    { endpoint = 'unix:cp949.sock', encoding = "cp949" },
+    'ws:tcp:0:interface=127.0.0.1',
 ]
 [[service]]
 name = "http"

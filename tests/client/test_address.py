@@ -35,8 +35,7 @@ def test_anything(text: str) -> None:
     """Any text is an address, which stays itself, or an AddressError; nothing that is read can break a line."""
     try:
         address = parse(text)
-    except AddressError as error:
-        assert str(error)
+    except AddressError:
         return
     assert parse(str(address)) == address
     if address.isNetwork:
