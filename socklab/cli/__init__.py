@@ -25,7 +25,7 @@ from .send import command as send
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="socklab", message="%(prog)s %(version)s")
 def main() -> None:
-    """Look at protocols, write one of your own, check config files.
+    """Be the client of any server; look at protocols, write one of your own, check config files.
 
     Servers are started by twistd: twistd -n socklab --config FILE
     """

@@ -69,6 +69,7 @@ def test_forms(text: str, scheme: str, host: str, port: int, path: str) -> None:
     ("text", "why"),
     [
         ("localhost:80", "did you mean tcp://localhost:80?"),
+        ("tls:localhost:80", "did you mean tls://localhost:80?"),
         ("", "expected tcp://host:port, tls://host:port, "),
         ("http://localhost/", "for a WebSocket say ws://"),
         ("ssl://localhost:1", "say tls://"),

@@ -64,22 +64,36 @@ def test_other_transports(run: Run, lab: Server, transport: str) -> None:
     assert {"udp": "size", "unix": "half-close", "ws": "close"}[transport] in found
 
 
-def test_what_it_speaks(run: Run, lab: Server) -> None:
-    """TLS, WebSocket and HTTP on a port that was taken for another are recognised."""
-    for service, transport, text in [
-        ("echo", "tls", "this port speaks TLS: tls://127.0.0.1:{port}"),
-        ("echo", "ws", "this port speaks WebSocket: ws://127.0.0.1:{port}/"),
-        ("http", "tcp", "this port speaks HTTP: http://127.0.0.1:{port}/"),
-    ]:
-        port = lab.ports[service, transport]
-        result = run("probe", f"tcp://127.0.0.1:{port}")
-        assert findings(result)["speaks"] == ("note", text.format(port=port))
-    result = run("probe", f"ws://127.0.0.1:{lab.ports['echo', 'wss']}")
+@pytest.mark.parametrize(("transport", "scheme", "end"), [("tls", "tls", ""), ("ws", "ws", "/")])
+def test_what_it_speaks(run: Run, lab: Server, transport: str, scheme: str, end: str) -> None:
+    """TLS and WebSocket on a port that was taken for another are recognised."""
+    port = lab.ports["echo", transport]
+    result = run("probe", f"tcp://127.0.0.1:{port}")
+    word = {"tls": "TLS", "ws": "WebSocket"}[scheme]
+    assert findings(result)["speaks"] == ("note", f"this port speaks {word}: {scheme}://127.0.0.1:{port}{end}")
+
+
+def test_http(run: Run, serve: ServeWith) -> None:
+    """So is HTTP."""
+
+    def answer(connection: socket.socket) -> None:
+        if connection.recv(1000):
+            connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+
+    port = serve(answer)
+    result = run("probe", f"tcp://127.0.0.1:{port}")
+    assert findings(result)["speaks"] == ("note", f"this port speaks HTTP: http://127.0.0.1:{port}/")
+    result = run("probe", f"ws://127.0.0.1:{port}")
     assert result.exit_code == 1
-    assert findings(result)["speaks"] == (
-        "note",
-        f"this port speaks TLS: wss://127.0.0.1:{lab.ports['echo', 'wss']}",
-    )
+    assert findings(result)["websocket"] == ("bad", "the server answered 404 Not Found to the WebSocket handshake")
+
+
+def test_websocket_within_tls(run: Run, lab: Server) -> None:
+    """ws:// to a port of TLS: status 1, and what to say instead."""
+    port = lab.ports["echo", "wss"]
+    result = run("probe", f"ws://127.0.0.1:{port}")
+    assert result.exit_code == 1
+    assert findings(result)["speaks"] == ("note", f"this port speaks TLS: wss://127.0.0.1:{port}")
 
 
 def test_refused(run: Run, free: int, lab: Server) -> None:
