@@ -94,7 +94,8 @@ class Told(Watcher):
         elif self._form is not None:
             self._print(answer)
             if self._showsReads and answer.reads:
-                remark(f"{sum(answer.reads)} B came in {len(answer.reads)} reads: {_sizes(answer.reads)}")
+                reads = "1 read" if len(answer.reads) == 1 else f"{len(answer.reads)} reads"
+                remark(f"{sum(answer.reads)} B came in {reads}: {_sizes(answer.reads)}")
             if not answer.isWhole:
                 remark(self._missing(outcome, answer))
             elif not isExpected:
@@ -186,7 +187,8 @@ class Told(Watcher):
         if summary.unexpected:
             parts.append(f"not as expected {summary.unexpected}")
         if summary.unsent:
-            parts.append(f"not sent {summary.unsent}")
+            why = ", ".join(f"{kind} {number}" for kind, number in summary.errors.most_common())
+            parts.append(f"not sent {summary.unsent} ({why})")
         lines = [", ".join(parts)]
         ports = len(summary.sources)
         if self._address.isNetwork and ports:

@@ -34,6 +34,7 @@ class _Waiting:
     since: float
     answered: Deferred[Answer]
     timer: IDelayedCall | None = None
+    isGivenUp: bool = False
 
 
 class Exchange:
@@ -52,6 +53,7 @@ class Exchange:
         self._latest = 0.0
         self._isBinary = True
         self._reads: list[int] = []
+        self._trouble: End | None = None
         self.connection: Connection
         self.end: End | None = None
         self.over: Deferred[End] = Deferred()
@@ -90,7 +92,8 @@ class Exchange:
         try:
             for each in self._until.feed(payload):
                 self._isWhole(each)
-        except TooMuch:
+        except TooMuch as error:
+            self._trouble = End("us", f"stopped reading: {error}", clean=False)
             self.connection.abort()
             return
         if self._until.kind == "idle" and (self._until.hasBegun or not payload):
@@ -109,16 +112,17 @@ class Exchange:
             self.unasked(answer)
             return
         asked = self._waiting.popleft()
-        if asked.timer is None:
+        if asked.isGivenUp:
             # It had been given up; the answers behind it are those of the others.
             self.unasked(answer)
             return
-        asked.timer.cancel()
+        if asked.timer is not None:
+            asked.timer.cancel()
         answer.seconds = self._latest - asked.since
         asked.answered.callback(answer)
 
     def _tooLate(self, asked: _Waiting) -> None:
-        asked.timer = None
+        asked.timer, asked.isGivenUp = None, True
         part = self._until.rest() if asked is self._waiting[0] else b""
         if not (self._inOrder and self._until.isCounted):
             self._waiting.remove(asked)
@@ -127,7 +131,7 @@ class Exchange:
 
     def ended(self, end: End) -> None:
         """Nothing more comes: what has come is the answer, if the end makes it one."""
-        self.end = end
+        self.end = end = self._trouble or end
         if self._silence is not None:
             self._silence.cancel()
             self._silence = None
@@ -139,6 +143,7 @@ class Exchange:
         for each in waiting:
             if each.timer is not None:
                 each.timer.cancel()
+            if not each.isGivenUp:
                 part, reads = self._until.rest(), self._reads
                 each.answered.callback(Answer(part, self._isBinary, reads=reads))
         self.over.callback(end)

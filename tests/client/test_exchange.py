@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from twisted.internet.task import Clock
 
+from socklab.client import until
 from socklab.client.exchange import Answer, Exchange
 from socklab.client.seam import End
 from socklab.client.until import Kind, Until
@@ -20,10 +22,12 @@ class Wire:
     def __init__(self) -> None:
         self.sent: list[bytes] = []
         self.isAborted = False
+        self.onSend: Callable[[], None] = lambda: None
 
     def send(self, payload: bytes, isBinary: bool) -> None:
         """Keep it."""
         self.sent.append(payload)
+        self.onSend()
 
     def abort(self) -> None:
         """Note it."""
@@ -134,6 +138,27 @@ def test_reset() -> None:
     talk.ask(b"1")
     talk.exchange.received(b"a", True)
     talk.exchange.ended(End("peer", "reset the connection", clean=False))
+    assert talk.said() == {b"1": None}
+
+
+def test_refused_while_it_is_sent() -> None:
+    """A refusal that comes of sending ends the message, too."""
+    talk = Talk("message", inOrder=False)
+    talk.wire.onSend = lambda: talk.exchange.ended(End("peer", "refused it", clean=False))
+    talk.ask(b"1")
+    assert talk.said() == {b"1": None}
+    assert not talk.clock.getDelayedCalls()
+
+
+def test_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer without an end is given up, and it is said that we did that."""
+    monkeypatch.setattr(until, "ANSWER", 10)
+    talk = Talk("eof")
+    talk.ask(b"1")
+    talk.exchange.received(b"x" * 11, True)
+    assert talk.wire.isAborted
+    talk.exchange.ended(End("us", "aborted the connection", clean=False))
+    assert str(talk.exchange.end) == "we stopped reading: an answer of more than 0 MiB"
     assert talk.said() == {b"1": None}
 
 

@@ -216,7 +216,7 @@ def test_repeat_without_answers(run: Run, lab: Server, free: int) -> None:
     result = run("send", url(lab, "chat"), "a", "--repeat", "3", "--wait", "50ms", "--persistent")
     assert (result.exit_code, result.stdout) == (3, "sent 3, answered 0, lost 3\n1 source port\n")
     result = run("send", f"tcp://127.0.0.1:{free}", "a", "--repeat", "3")
-    assert (result.exit_code, result.stdout) == (1, "sent 0, answered 0, lost 0, not sent 3\n")
+    assert (result.exit_code, result.stdout) == (1, "sent 0, answered 0, lost 0, not sent 3 (refused 3)\n")
 
 
 def test_json(run: Run, lab: Server, free: int) -> None:
