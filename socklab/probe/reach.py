@@ -119,8 +119,8 @@ def queue(address: Address, report: Report) -> bool:
     if address.isNetwork and isOwn(address.host):
         waiting = max((each.waiting for each in _at(address, "tcp")[0]), default=0)
         if waiting:
-            wait = "1 connection waits" if waiting == 1 else f"{waiting} connections wait"
-            text = f"{wait} to be accepted: the program is busy, or serves one client at a time"
+            # How many wait is not told: our own are among them.
+            text = "the program does not accept what connects: it is busy, or serves one client at a time"
             report(Finding("bad", "queue", text))
             return True
     return False

@@ -148,7 +148,10 @@ def test_busy(run: Run) -> None:
         result = run("probe", f"tcp://127.0.0.1:{listening.getsockname()[1]}")
     found = findings(result)
     assert result.exit_code == 1
-    assert "to be accepted: the program is busy, or serves one client at a time" in found["queue"][1]
+    assert (
+        found["queue"][1]
+        == "the program does not accept what connects: it is busy, or serves one client at a time"
+    )
 
 
 def test_closes_at_once(run: Run, serve: ServeWith) -> None:
