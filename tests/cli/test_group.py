@@ -72,7 +72,8 @@ def test_help_is_quick(tmp_path: Path) -> None:
         "import sys, socklab.cli\n"
         "try: socklab.cli.main(['--help'])\n"
         "finally: print([each for each in sys.modules if each.startswith(\n"
-        "    ('socklab.config', 'socklab.transports', 'docstring_parser', 'autobahn'))])\n"
+        "    ('socklab.client', 'socklab.config', 'twisted', 'pydantic', 'docstring_parser',\n"
+        "    'autobahn', 'rich', 'prompt_toolkit'))])\n"
     )
     done = python("-c", script, folder=tmp_path)
     assert done.stdout.endswith("\n[]\n"), done.stderr
@@ -141,9 +142,25 @@ def completed(words: str, script: str = "") -> list[str]:
     [
         (
             "socklab ",
-            ["plain,certificate", "plain,check", "plain,explain", "plain,new", "plain,plan", "plain,protocols"],
+            [
+                f"plain,{each}"
+                for each in (
+                    "certificate",
+                    "check",
+                    "connect",
+                    "explain",
+                    "new",
+                    "plan",
+                    "probe",
+                    "protocols",
+                    "send",
+                )
+            ],
         ),
-        ("socklab pro", ["plain,protocols"]),
+        ("socklab pro", ["plain,probe", "plain,protocols"]),
+        ("socklab send --until ", ["plain,line", "plain,message", "plain,eof", "plain,idle"]),
+        ("socklab connect --encoding cp", ["plain,cp949"]),
+        ("socklab send --sh", ["plain,--show"]),
         ("socklab protocols --j", ["plain,--json"]),
         ("socklab protocols one", ["plain,oneshot"]),
         ("socklab check l", ["file,l"]),
@@ -151,7 +168,7 @@ def completed(words: str, script: str = "") -> list[str]:
     ],
 )
 def test_completion(words: str, expected: list[str]) -> None:
-    """TAB completes commands, options, names of protocols, files and folders."""
+    """TAB completes commands, options, names of protocols, words, files and folders."""
     assert completed(words) == expected
 
 
