@@ -26,7 +26,7 @@ def vanish(client: socket.socket) -> None:
     client.close()
 
 
-@catalogue.add("churn", "P15", "echo", ("tcp", "unix", "tls", "ws", "wss"), memory=2, long=5)
+@catalogue.add("churn", "P15", "echo", ("tcp", "unix", "tls", "ws", "wss"), memory=2, long=3)
 def churn(target: Target, transport: str, times: int) -> None:
     """Clients talk, vanish, end by halves, leave off in the middle, and close: nothing is left of any of them."""
     before = target.descriptors()
@@ -120,7 +120,7 @@ def noDescriptors(target: Target, transport: str, times: int) -> None:
     assert busy < 0.9, busy
 
 
-@catalogue.add("accept flood", "P14", "slow", ("tcp",), memory=2, long=4)
+@catalogue.add("accept flood", "P14", "slow", ("tcp",), memory=2)
 def acceptFlood(target: Target, transport: str, times: int) -> None:
     """600 newcomers as fast as one address can: at most `accept_rate_per_address` of them are let in, another
     address always is."""

@@ -55,7 +55,7 @@ def slowHandshakes(target: Target, transport: str, times: int) -> None:
             time.sleep(0.05)
 
 
-@catalogue.add("header flood", "P6", "echo", ("ws", "wss"), memory=4, long=2)
+@catalogue.add("header flood", "P6", "echo", ("ws", "wss"), memory=4)
 def headerFlood(target: Target, transport: str, times: int) -> None:
     """Twenty handshakes with headers without end: each is answered 431, and cut."""
     headers = b"".join(b"X-%06d: %s\r\n" % (number, b"x" * 50) for number in range(1000))
@@ -66,7 +66,7 @@ def headerFlood(target: Target, transport: str, times: int) -> None:
             assert ended(client)
 
 
-@catalogue.add("proxy header flood", "P6", "proxied", ("haproxy",), memory=2, long=4)
+@catalogue.add("proxy header flood", "P6", "proxied", ("haproxy",), memory=2)
 def proxyHeaderFlood(target: Target, transport: str, times: int) -> None:
     """A PROXY header without end is cut at once: the longest has 107 bytes."""
     for _ in range(20 * times):
@@ -75,7 +75,7 @@ def proxyHeaderFlood(target: Target, transport: str, times: int) -> None:
             assert ended(client)
 
 
-@catalogue.add("wrong protocols", "P9", "echo", ("tcp", "ws", "tls", "wss"), memory=2, long=4)
+@catalogue.add("wrong protocols", "P9", "echo", ("tcp", "ws", "tls", "wss"), memory=2)
 def wrongProtocols(target: Target, transport: str, times: int) -> None:
     """Bytes of another protocol than the port's: whatever becomes of them, the connection has an end."""
     for _ in range(10 * times):
