@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 import time
@@ -9,6 +10,7 @@ import time
 from tests import wire
 
 from .attack import MIB, Catalogue
+from .connections import vanish
 from .streams import ended, finish, push
 from .target import Target
 
@@ -79,8 +81,11 @@ def proxyHeaderFlood(target: Target, transport: str, times: int) -> None:
 def wrongProtocols(target: Target, transport: str, times: int) -> None:
     """Bytes of another protocol than the port's: whatever becomes of them, the connection has an end."""
     for _ in range(10 * times):
-        for said in (HELLO, b"GET / HTTP/1.1\r\n\r\n", b"SSH-2.0-x\r\n", b"\x00" * 300, b"\xff" * 300):
+        for said in (HELLO, b"GET / HTTP/1.1\r\n\r\n", b"SSH-2.0-x\r\n", b"\x00" * 300, os.urandom(3000)):
             with target.raw("echo", transport) as client:
                 client.sendall(said)
                 finish(client)
                 assert ended(client)
+            client = target.raw("echo", transport)
+            client.sendall(said)
+            vanish(client)
