@@ -89,7 +89,6 @@ def noDescriptors(target: Target, transport: str, times: int) -> None:
     resource.prlimit(target.server.pid, resource.RLIMIT_NOFILE, (before + 50, hard))
     try:
         early = target.connect("echo", target.stream("echo"))
-        cpu, begun = target.cpu(), time.monotonic()
         clients = []
         for _ in range(250):
             try:
@@ -99,6 +98,8 @@ def noDescriptors(target: Target, transport: str, times: int) -> None:
                 break
         early.sendall(b"still here")
         assert wire.exactly(early, 10) == b"still here"
+        # Who is not accepted must not have it turn in circles.
+        cpu, begun = target.cpu(), time.monotonic()
         time.sleep(0.3)
         early.sendall(b"still here")
         assert wire.exactly(early, 10) == b"still here"
@@ -116,8 +117,8 @@ def noDescriptors(target: Target, transport: str, times: int) -> None:
             assert wire.exactly(client, 5) == b"again"
     early.close()
     assert target.settle(before) <= before
-    assert len(target.server.log) - log < 512 * 1024
-    assert busy < 0.9, busy
+    assert len(target.server.log) - log < 32 * 1024
+    assert busy < 0.5, busy
 
 
 @catalogue.add("accept flood", "P14", "slow", ("tcp",), memory=2)
