@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+BENCH ?= $(VENV)-bench
 ARGS ?=
 MINUTES ?= 30
 
@@ -9,7 +10,7 @@ MINUTES ?= 30
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -qq
 
-.PHONY: help run test soak memory check docs format clean
+.PHONY: help run test soak bench memory profile check docs format clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -29,13 +30,20 @@ check: $(VENV)/.dev $(VENV)/.test ## check the format, lint, and check the types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy --strict -p socklab -m _socklab_pytest
+	$(BIN)/mypy --strict benchmarks/*.py
 	for each in examples/*/; do $(BIN)/mypy --strict "$$each" || exit; done
 
 docs: $(VENV)/.dev ## make the API reference, build/api/index.html, from the docstrings
 	@$(BIN)/python -m pydoctor
 
-memory: $(VENV)/.installed ## measure what one idle client costs (a minute)
-	@$(BIN)/python benchmarks/memory.py $(ARGS)
+bench: $(BENCH)/.bench ## measure socklab beside other servers (15 minutes; ARGS=--help)
+	@$(BENCH)/bin/python -m benchmarks $(ARGS)
+
+memory: $(BENCH)/.bench ## measure what one idle client costs (a minute; ARGS=uvloop, or another peer)
+	@$(BENCH)/bin/python -m benchmarks --only memory --peers $(ARGS)
+
+profile: $(BENCH)/.bench ## show where the time goes (ARGS=ws-1, a workload of make bench)
+	@PATH="$(CURDIR)/$(BENCH)/bin:$$PATH" $(BENCH)/bin/python -m benchmarks.profiling $(ARGS)
 
 format: $(VENV)/.dev ## format the code and sort the imports
 	$(BIN)/ruff check --select I --fix .
@@ -43,7 +51,7 @@ format: $(VENV)/.dev ## format the code and sort the imports
 
 clean: ## remove what these targets made
 	rm -rf .venv* build dist socklab.egg-info twisted/plugins/dropin.cache
-	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis _trial_temp* tests/clients/node_modules
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis _trial_temp* tests/clients/node_modules benchmarks/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.created:
@@ -65,4 +73,12 @@ $(VENV)/.installed: $(VENV)/.created setup.cfg pyproject.toml
 $(VENV)/.test $(VENV)/.dev: $(VENV)/.%: $(VENV)/.installed
 	@echo 'Installing what "make $(if $(filter test,$*),test,check)" needs into $(VENV)'
 	@$(PIP_INSTALL) --editable '.[$*]'
+	@touch $@
+
+# An environment of its own: what socklab is measured beside is nothing that it needs.
+$(BENCH)/.bench: setup.cfg pyproject.toml benchmarks/requirements.txt benchmarks/package-lock.json
+	@$(MAKE) --no-print-directory VENV='$(BENCH)' '$(BENCH)/.installed'
+	@echo 'Installing what socklab is measured beside into $(BENCH)'
+	@$(BENCH)/bin/python -m pip install --disable-pip-version-check -qq -r benchmarks/requirements.txt
+	@(cd benchmarks && npm ci --no-audit --no-fund --silent) || echo 'npm fails: Node ws will be missing'
 	@touch $@
