@@ -41,7 +41,9 @@ def violations(target: Target, transport: str, times: int) -> None:
         for name, (data, code) in VIOLATIONS.items():
             with target.connect("echo", transport) as client:
                 push(client, data, len(data))
-                assert (name, closeCode(client)) == (name, code)
+                # As with a flood, RST may take the close frame of who was told while it went on sending.
+                codes = (code,) if len(data) < 65536 else (code, 0)
+                assert closeCode(client) in codes, name
 
 
 @catalogue.add("fragment flood", "P8", "echo", PAGES, memory=2)
@@ -52,7 +54,7 @@ def fragmentFlood(target: Target, transport: str, times: int) -> None:
             client.sendall(clientFrame(BINARY, payload, fin=False))
             flood = clientFrame(CONTINUED, payload, fin=False) * 8000
             assert push(client, flood, 100 * len(flood)) < 100 * len(flood)
-            # The close frame may be lost with the RST that stops the flood.
+            # RST, which stops the flood, may take the close frame.
             assert closeCode(client) in (1008, 0)
 
 
