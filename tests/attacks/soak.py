@@ -91,6 +91,19 @@ class Score:
     worst: float = 0.0
     growth: int = 0
 
+    def run(self, attack: Attack, subject: Subject) -> Iterator[str]:
+        """Attack once; say what was not as it should be."""
+        neighbour, begun = Neighbour(subject.target), time.monotonic()
+        try:
+            with neighbour:
+                attack.run(subject.target, attack.transport, attack.long)
+        except Exception as error:
+            yield f"{attack} against {subject.name}: {error!r:.300}"
+        self.runs += 1
+        self.seconds += time.monotonic() - begun
+        self.worst = max(self.worst, neighbour.worst)
+        self.growth = max(self.growth, neighbour.growth)
+
 
 def slopeOf(notes: list[Note]) -> tuple[float, float]:
     """Give MiB an hour, and the lower end of its confidence interval; of too few notes that is minus infinity."""
@@ -131,17 +144,7 @@ def soak(seconds: float, seed: int, attacks: tuple[Attack, ...]) -> int:
             turns = [(each, subject) for each in attacks for subject in subjects if each.fits(subject.target)]
             chance.shuffle(turns)
             for attack, subject in turns:
-                score, at = scores[str(attack)], time.monotonic()
-                neighbour = Neighbour(subject.target)
-                try:
-                    with neighbour:
-                        attack.run(subject.target, attack.transport, attack.long)
-                except Exception as error:
-                    faults.append(f"{attack} against {subject.name}: {error!r:.300}")
-                score.runs += 1
-                score.seconds += time.monotonic() - at
-                score.worst = max(score.worst, neighbour.worst)
-                score.growth = max(score.growth, neighbour.growth)
+                faults += scores[str(attack)].run(attack, subject)
                 if time.monotonic() - begun > seconds * 1.1:
                     break
             for subject in subjects:
