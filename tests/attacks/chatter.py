@@ -27,7 +27,7 @@ def manyRooms(target: Target, transport: str, times: int) -> None:
             client.close()
 
 
-@catalogue.add("many names", "P16", "chat", ("tcp",), memory=4, long=4)
+@catalogue.add("many names", "P16", "chat", ("tcp",), memory=4)
 def manyNames(target: Target, transport: str, times: int) -> None:
     """10,000 changes of name, some too long: each is answered, and only the last one is kept."""
     with target.connect("chat", target.stream("chat")) as client:
@@ -40,7 +40,7 @@ def manyNames(target: Target, transport: str, times: int) -> None:
                 pass
 
 
-@catalogue.add("unknown commands", "P16", "chat", ("tcp",), memory=4, long=4)
+@catalogue.add("unknown commands", "P16", "chat", ("tcp",), memory=4)
 def unknownCommands(target: Target, transport: str, times: int) -> None:
     """20,000 commands that there are not, in one go: each gets its line."""
     with target.connect("chat", target.stream("chat")) as client:

@@ -26,7 +26,7 @@ def vanish(client: socket.socket) -> None:
     client.close()
 
 
-@catalogue.add("churn", "P15", "echo", ("tcp", "unix", "tls", "ws", "wss"), memory=2, long=5)
+@catalogue.add("churn", "P15", "echo", ("tcp", "unix", "tls", "ws", "wss"), memory=2, long=3)
 def churn(target: Target, transport: str, times: int) -> None:
     """Clients talk, vanish, end by halves, leave off in the middle, and close: nothing is left of any of them."""
     before = target.descriptors()
@@ -89,7 +89,6 @@ def noDescriptors(target: Target, transport: str, times: int) -> None:
     resource.prlimit(target.server.pid, resource.RLIMIT_NOFILE, (before + 50, hard))
     try:
         early = target.connect("echo", target.stream("echo"))
-        cpu, begun = target.cpu(), time.monotonic()
         clients = []
         for _ in range(250):
             try:
@@ -99,6 +98,8 @@ def noDescriptors(target: Target, transport: str, times: int) -> None:
                 break
         early.sendall(b"still here")
         assert wire.exactly(early, 10) == b"still here"
+        # Who is not accepted must not have it turn in circles.
+        cpu, begun = target.cpu(), time.monotonic()
         time.sleep(0.3)
         early.sendall(b"still here")
         assert wire.exactly(early, 10) == b"still here"
@@ -116,11 +117,11 @@ def noDescriptors(target: Target, transport: str, times: int) -> None:
             assert wire.exactly(client, 5) == b"again"
     early.close()
     assert target.settle(before) <= before
-    assert len(target.server.log) - log < 512 * 1024
-    assert busy < 0.9, busy
+    assert len(target.server.log) - log < 32 * 1024
+    assert busy < 0.5, busy
 
 
-@catalogue.add("accept flood", "P14", "slow", ("tcp",), memory=2, long=4)
+@catalogue.add("accept flood", "P14", "slow", ("tcp",), memory=2)
 def acceptFlood(target: Target, transport: str, times: int) -> None:
     """600 newcomers as fast as one address can: at most `accept_rate_per_address` of them are let in, another
     address always is."""

@@ -28,7 +28,7 @@ def answers(client: socket.socket, said: bytes, heard: bytes) -> None:
     raise AssertionError("there is no answer any more")
 
 
-@catalogue.add("datagram flood", "P11", "echo", ("udp",), memory=2, long=4)
+@catalogue.add("datagram flood", "P11", "echo", ("udp",), memory=2)
 def datagramFlood(target: Target, transport: str, times: int) -> None:
     """20,000 datagrams as fast as they can be sent, empty and long ones too: then it answers as before."""
     with target.udp("echo") as client:
@@ -41,7 +41,7 @@ def datagramFlood(target: Target, transport: str, times: int) -> None:
         answers(client, b"are you there?", b"are you there?")
 
 
-@catalogue.add("many peers", "P11", "echo", ("udp",), memory=1, long=4)
+@catalogue.add("many peers", "P11", "echo", ("udp",), memory=1)
 def manyPeers(target: Target, transport: str, times: int) -> None:
     """8000 peers: nothing is kept of any."""
     for _ in range(8000 * times):
@@ -51,7 +51,7 @@ def manyPeers(target: Target, transport: str, times: int) -> None:
         answers(client, b"are you there?", b"are you there?")
 
 
-@catalogue.add("many members", "P11", "chat", ("udp",), memory=12, long=2)
+@catalogue.add("many members", "P11", "chat", ("udp",), memory=12)
 def manyMembers(target: Target, transport: str, times: int) -> None:
     """3000 newcomers to a chat: 1024 are remembered, the others dropped; each one that leaves makes room."""
     for _ in range(times):

@@ -34,17 +34,19 @@ def closeCode(client: socket.socket) -> int:
         return 0
 
 
-@catalogue.add("violations", "P9", "echo", PAGES, memory=6, long=2)
+@catalogue.add("violations", "P9", "echo", PAGES, memory=6)
 def violations(target: Target, transport: str, times: int) -> None:
     """Each violation earns its close code, and nothing of it is answered."""
     for _ in range(times):
         for name, (data, code) in VIOLATIONS.items():
             with target.connect("echo", transport) as client:
                 push(client, data, len(data))
-                assert (name, closeCode(client)) == (name, code)
+                # As with a flood, RST may take the close frame of who was told while it went on sending.
+                codes = (code,) if len(data) < 65536 else (code, 0)
+                assert closeCode(client) in codes, name
 
 
-@catalogue.add("fragment flood", "P8", "echo", PAGES, memory=2, long=4)
+@catalogue.add("fragment flood", "P8", "echo", PAGES, memory=2)
 def fragmentFlood(target: Target, transport: str, times: int) -> None:
     """800,000 fragments of one message, empty ones and short ones: code 1008 after 4096 of them."""
     for payload in (b"", b"xx") * times:
@@ -52,7 +54,7 @@ def fragmentFlood(target: Target, transport: str, times: int) -> None:
             client.sendall(clientFrame(BINARY, payload, fin=False))
             flood = clientFrame(CONTINUED, payload, fin=False) * 8000
             assert push(client, flood, 100 * len(flood)) < 100 * len(flood)
-            # The close frame may be lost with the RST that stops the flood.
+            # RST, which stops the flood, may take the close frame.
             assert closeCode(client) in (1008, 0)
 
 
@@ -64,7 +66,7 @@ def bomb(size: int) -> bytes:
     return clientFrame(BINARY, small[:-4], rsv=4)
 
 
-@catalogue.add("deflate bomb", "P7", "squeezed", PAGES, memory=4, long=4)
+@catalogue.add("deflate bomb", "P7", "squeezed", PAGES, memory=4)
 def deflateBomb(target: Target, transport: str, times: int) -> None:
     """64 MiB in 64 KiB: code 1009, and so is one byte more than the limit; the limit itself comes back."""
     for size in (64 * MIB, MIB + 1) * times:
@@ -77,7 +79,7 @@ def deflateBomb(target: Target, transport: str, times: int) -> None:
         assert len(zlib.decompressobj(wbits=-15).decompress(payload + b"\x00\x00\xff\xff")) == MIB
 
 
-@catalogue.add("ping flood", "P8", "echo", PAGES, memory=4, long=4)
+@catalogue.add("ping flood", "P8", "echo", PAGES, memory=4)
 def pingFlood(target: Target, transport: str, times: int) -> None:
     """200,000 pings whose pongs nobody reads: no more of them are read than pongs can be sent."""
     pings = clientFrame(PING, b"x" * 125) * 20_000
@@ -87,7 +89,7 @@ def pingFlood(target: Target, transport: str, times: int) -> None:
             assert sent < 10 * len(pings)
 
 
-@catalogue.add("unread farewell", "P21", "echo", PAGES, memory=2, long=4)
+@catalogue.add("unread farewell", "P21", "echo", PAGES, memory=2)
 def unreadFarewell(target: Target, transport: str, times: int) -> None:
     """Who goes on sending after it was told to go is cut."""
     for _ in range(times):

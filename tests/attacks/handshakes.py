@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 import time
@@ -9,6 +10,7 @@ import time
 from tests import wire
 
 from .attack import MIB, Catalogue
+from .connections import vanish
 from .streams import ended, finish, push
 from .target import Target
 
@@ -55,7 +57,7 @@ def slowHandshakes(target: Target, transport: str, times: int) -> None:
             time.sleep(0.05)
 
 
-@catalogue.add("header flood", "P6", "echo", ("ws", "wss"), memory=4, long=2)
+@catalogue.add("header flood", "P6", "echo", ("ws", "wss"), memory=4)
 def headerFlood(target: Target, transport: str, times: int) -> None:
     """Twenty handshakes with headers without end: each is answered 431, and cut."""
     headers = b"".join(b"X-%06d: %s\r\n" % (number, b"x" * 50) for number in range(1000))
@@ -66,7 +68,7 @@ def headerFlood(target: Target, transport: str, times: int) -> None:
             assert ended(client)
 
 
-@catalogue.add("proxy header flood", "P6", "proxied", ("haproxy",), memory=2, long=4)
+@catalogue.add("proxy header flood", "P6", "proxied", ("haproxy",), memory=2)
 def proxyHeaderFlood(target: Target, transport: str, times: int) -> None:
     """A PROXY header without end is cut at once: the longest has 107 bytes."""
     for _ in range(20 * times):
@@ -75,12 +77,15 @@ def proxyHeaderFlood(target: Target, transport: str, times: int) -> None:
             assert ended(client)
 
 
-@catalogue.add("wrong protocols", "P9", "echo", ("tcp", "ws", "tls", "wss"), memory=2, long=4)
+@catalogue.add("wrong protocols", "P9", "echo", ("tcp", "ws", "tls", "wss"), memory=2)
 def wrongProtocols(target: Target, transport: str, times: int) -> None:
     """Bytes of another protocol than the port's: whatever becomes of them, the connection has an end."""
     for _ in range(10 * times):
-        for said in (HELLO, b"GET / HTTP/1.1\r\n\r\n", b"SSH-2.0-x\r\n", b"\x00" * 300, b"\xff" * 300):
+        for said in (HELLO, b"GET / HTTP/1.1\r\n\r\n", b"SSH-2.0-x\r\n", b"\x00" * 300, os.urandom(3000)):
             with target.raw("echo", transport) as client:
                 client.sendall(said)
                 finish(client)
                 assert ended(client)
+            client = target.raw("echo", transport)
+            client.sendall(said)
+            vanish(client)

@@ -28,7 +28,7 @@ EVIL = (
 _FORBIDDEN = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
-@catalogue.add("log forging", "P20", "chat", ["all"], memory=2, long=4)
+@catalogue.add("log forging", "P20", "chat", ["all"], memory=2)
 def logForging(target: Target, transport: str, times: int) -> None:
     """Controls and whole lines in everything that a client says: in no way do they reach the log raw."""
     for evil in EVIL * times:

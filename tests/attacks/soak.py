@@ -1,15 +1,18 @@
 """`make soak`: all attacks in turns, for a long time, against the shipped configs and that of the attacks.
 
 How growth is judged: after each round of all attacks each process is left alone until its descriptors are those of
-the beginning, and its resident memory is noted. The first quarter of the time, and at least one round, is the
-warm-up. The slope of what follows is the median of the slopes between any two notes (Theil and Sen), which one
-unlucky note cannot bend. It fails when the slope exceeds 1 MiB/h and is at the same time more than the half MiB by
-which the notes of one process differ anyway; or when a descriptor is left over.
+the beginning, and its resident memory is noted. The first half of the time is the warm-up: what Python's allocator
+has once had it keeps, so the memory rises until each attack has met the worst moment. The slope of what follows is
+the median of the slopes between any two notes (Theil, Sen), which one unlucky note cannot bend. It fails when even
+the lower end of that slope's confidence interval (one-sided, 95 %; Sen 1968) exceeds 1 MiB/h; when a descriptor is
+left over; when an attack does not end as it should; or when the log has a traceback. Six rounds after the warm-up
+are the least that can show anything.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import random
 import resource
 import shutil
@@ -31,11 +34,11 @@ from . import ATTACKS
 from .attack import MIB, Attack
 from .target import CONFIG, Neighbour, Target
 
-_WARM_UP = 0.25
+_WARM_UP = 0.5
 _SLOPE = 1.0
 """MiB an hour that the resident memory may grow."""
-_NOISE = 0.5
-"""MiB by which it may have grown in any case."""
+_CONFIDENCE = 1.645
+"""The 95th percentile of the normal distribution."""
 
 
 @dataclass
@@ -69,9 +72,8 @@ class Subject:
         @param warm: seconds of warm-up.
         """
         notes = [each for each in self.notes if each.at >= warm]
-        slope = slopeOf(notes)
-        growth = slope * (notes[-1].at - notes[0].at) / 3600
-        if slope > _SLOPE and growth > _NOISE:
+        slope, least = slopeOf(notes)
+        if least > _SLOPE:
             yield f"{self.name}: the memory grows by {slope:.2f} MiB/h"
         if notes[-1].descriptors > self.descriptors:
             yield f"{self.name}: {notes[-1].descriptors - self.descriptors} descriptors are left over"
@@ -89,12 +91,27 @@ class Score:
     worst: float = 0.0
     growth: int = 0
 
+    def run(self, attack: Attack, subject: Subject) -> Iterator[str]:
+        """Attack once; say what was not as it should be."""
+        neighbour, begun = Neighbour(subject.target), time.monotonic()
+        try:
+            with neighbour:
+                attack.run(subject.target, attack.transport, attack.long)
+        except Exception as error:
+            yield f"{attack} against {subject.name}: {error!r:.300}"
+        self.runs += 1
+        self.seconds += time.monotonic() - begun
+        self.worst = max(self.worst, neighbour.worst)
+        self.growth = max(self.growth, neighbour.growth)
 
-def slopeOf(notes: list[Note]) -> float:
-    """Give MiB an hour: the median over all pairs of notes; 0 for less than two."""
-    pairs = combinations(notes, 2)
-    slopes = [(b.memory - a.memory) / (b.at - a.at) * 3600 for a, b in pairs if b.at > a.at]
-    return statistics.median(slopes) if slopes else 0.0
+
+def slopeOf(notes: list[Note]) -> tuple[float, float]:
+    """Give MiB an hour, and the lower end of its confidence interval; of too few notes that is minus infinity."""
+    slopes = sorted((b.memory - a.memory) / (b.at - a.at) * 3600 for a, b in combinations(notes, 2))
+    count = len(notes)
+    spread = _CONFIDENCE * math.sqrt(count * (count - 1) * (2 * count + 5) / 18)
+    lowest = int((len(slopes) - spread) / 2)
+    return statistics.median(slopes or [0.0]), slopes[lowest] if count >= 6 else -math.inf
 
 
 def folderWith(folder: Path) -> Path:
@@ -123,27 +140,18 @@ def soak(seconds: float, seed: int, attacks: tuple[Attack, ...]) -> int:
             target = Target(stack.enter_context(server), folder)
             subjects.append(Subject(config, target, target.descriptors()))
         begun = time.monotonic()
-        while (elapsed := time.monotonic() - begun) < seconds:
+        while time.monotonic() - begun < seconds:
             turns = [(each, subject) for each in attacks for subject in subjects if each.fits(subject.target)]
             chance.shuffle(turns)
             for attack, subject in turns:
-                score, at = scores[str(attack)], time.monotonic()
-                neighbour = Neighbour(subject.target)
-                try:
-                    with neighbour:
-                        attack.run(subject.target, attack.transport, attack.long)
-                except Exception as error:
-                    faults.append(f"{attack} against {subject.name}: {error!r:.300}")
-                score.runs += 1
-                score.seconds += time.monotonic() - at
-                score.worst = max(score.worst, neighbour.worst)
-                score.growth = max(score.growth, neighbour.growth)
+                faults += scores[str(attack)].run(attack, subject)
                 if time.monotonic() - begun > seconds * 1.1:
                     break
             for subject in subjects:
                 subject.note(begun)
-            print(f"{elapsed / 60:6.1f} min: a round of {len(turns)}", flush=True)
-        warm = min(seconds * _WARM_UP, subjects[0].notes[-2].at if len(subjects[0].notes) > 1 else 0)
+            memory = ", ".join(f"{each.name} {each.notes[-1].memory:.1f} MiB" for each in subjects)
+            print(f"{(time.monotonic() - begun) / 60:6.1f} min: {memory}", flush=True)
+        warm = min(seconds * _WARM_UP, *(each.notes[-1].at for each in subjects))
         report(subjects, scores, warm)
         faults += [fault for each in subjects for fault in each.faults(warm)]
         cpu = sum(each.target.cpu() for each in subjects)
@@ -163,16 +171,16 @@ def report(subjects: list[Subject], scores: dict[str, Score], warm: float) -> No
         if score.runs:
             each = score.seconds / score.runs
             print(f"| {name} | {score.runs} | {each:.2f} | {score.worst:.2f} | +{score.growth / MIB:.1f} |")
-    print("\n| config | rounds | MiB at first | warm | at last | slope, MiB/h | descriptors | log, KiB |")
-    print("| --- | --: | --: | --: | --: | --: | --: | --: |")
+    print("\n| config | rounds | MiB at first | warm | at last | MiB/h | at least | descriptors | log, KiB |")
+    print("| --- | --: | --: | --: | --: | --: | --: | --: | --: |")
     for subject in subjects:
         notes = [each for each in subject.notes if each.at >= warm]
         memory = f"{subject.notes[0].memory:.1f} | {notes[0].memory:.1f} | {notes[-1].memory:.1f}"
         left = notes[-1].descriptors - subject.descriptors
         log = len(subject.target.server.log) / 1024
-        print(
-            f"| {subject.name} | {len(subject.notes)} | {memory} | {slopeOf(notes):+.2f} | {left:+d} | {log:.0f} |"
-        )
+        slope, least = slopeOf(notes)
+        rounds = len(subject.notes)
+        print(f"| {subject.name} | {rounds} | {memory} | {slope:+.2f} | {least:+.2f} | {left:+d} | {log:.0f} |")
 
 
 def main() -> int:

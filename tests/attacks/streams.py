@@ -70,7 +70,7 @@ def ended(client: socket.socket) -> bool:
     return True
 
 
-@catalogue.add("endless line", "P4", "chat", STREAMS, memory=1.5, long=4)
+@catalogue.add("endless line", "P4", "chat", STREAMS, memory=1.5)
 def endlessLine(target: Target, transport: str, times: int) -> None:
     """64 MiB without a newline: cut soon after 64 KiB."""
     for _ in range(times):
@@ -80,7 +80,7 @@ def endlessLine(target: Target, transport: str, times: int) -> None:
             assert ended(client)
 
 
-@catalogue.add("endless header", "P4", "web", ("tcp", "tls"), memory=1.5, long=4)
+@catalogue.add("endless header", "P4", "web", ("tcp", "tls"), memory=1.5)
 def endlessHeader(target: Target, transport: str, times: int) -> None:
     """An HTTP head without end: refused after 64 KiB; what still comes is read for a while, and kept nowhere."""
     for _ in range(times):
@@ -90,7 +90,7 @@ def endlessHeader(target: Target, transport: str, times: int) -> None:
             assert client.recv(65536).startswith(b"HTTP/1.1 431 ")
 
 
-@catalogue.add("unfinished lines", "P5", "chat", STREAMS, memory=100 * 0.25, long=2)
+@catalogue.add("unfinished lines", "P5", "chat", STREAMS, memory=100 * 0.25)
 def unfinishedLines(target: Target, transport: str, times: int) -> None:
     """A hundred clients at once send 1 MiB each, all without a newline."""
     for _ in range(times):
@@ -104,7 +104,7 @@ def unfinishedLines(target: Target, transport: str, times: int) -> None:
             client.close()
 
 
-@catalogue.add("slow readers", "P2", "chat", (*STREAMS, "ws", "wss"), memory=8, long=2)
+@catalogue.add("slow readers", "P2", "chat", (*STREAMS, "ws", "wss"), memory=8)
 def slowReaders(target: Target, transport: str, times: int) -> None:
     """Five members of a chat never read: they are cut, and who reads misses nothing."""
     text = "y" * 8000
@@ -130,7 +130,7 @@ def slowReaders(target: Target, transport: str, times: int) -> None:
                 each.close()
 
 
-@catalogue.add("greedy askers", "P2", "echo", (*STREAMS, "ws", "wss"), memory=8, long=2)
+@catalogue.add("greedy askers", "P2", "echo", (*STREAMS, "ws", "wss"), memory=8)
 def greedyAskers(target: Target, transport: str, times: int) -> None:
     """Five clients ask for more and more and never read: they are read from no more."""
     from socklab.testing import clientFrame
