@@ -12,7 +12,7 @@ from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
-from ..events import Closed, Cut, Failed, MessageReceived, Opened
+from ..events import Closed, Cut, Failed, MessageReceived, Opened, Paused, Resumed
 from ..message import IMessageTransport, MessageProtocol, Peer, PeerError
 from ..policy.rates import Rates
 from .idle import IdleTimer
@@ -38,6 +38,14 @@ class Hold(IntFlag):
 BURST: Final = 100
 """How many messages of one peer are handled before everybody else has had a turn."""
 
+
+_TOLD: Final = {
+    Hold.OUTPUT: "the peer does not read",
+    Hold.PROTOCOL: "the protocol wants none for now",
+    Hold.QUEUE: "the protocol is busy, and enough messages wait",
+    Hold.RATE: "the peer sends faster than it may",
+}
+"""What an event says of a hold; a burst ends within the reactor's turn."""
 
 _STOPS: Final = Hold.BURST | Hold.OUTPUT | Hold.PROTOCOL
 """What keeps a message that is here already from its protocol."""
@@ -107,7 +115,9 @@ class Conversation:
             return False
         self.protocol = protocol
         if self._told:
-            self._serving.events.emit(Opened(serving.service, self.peer))
+            events = serving.events
+            local = self._adapter.getHost() if events.traffic else None
+            events.emit(Opened(serving.service, self.peer, local))
             self.setTimeout(serving.limits.idle)
             if serving.limits.lifetime:
                 self._life = serving.clock.callLater(serving.limits.lifetime, self._lifeEnds)
@@ -137,6 +147,8 @@ class Conversation:
         """Hand over no message until `release`."""
         if self.listening:
             wasHeld = self.held
+            if self._serving.events.traffic and why in _TOLD and why not in self._holds:
+                self._serving.events.emit(Paused(self._serving.service, self.peer, _TOLD[why]))
             self._holds |= why
             if not wasHeld:
                 self._adapter.holdChanged()
@@ -145,6 +157,8 @@ class Conversation:
         """End a `hold`; messages go on when nothing else holds them."""
         if why in self._holds:
             self._holds &= ~why
+            if self._serving.events.traffic and why in _TOLD:
+                self._serving.events.emit(Resumed(self._serving.service, self.peer, _TOLD[why]))
             self._goOn()
             if not self.held:
                 self._adapter.holdChanged()

@@ -25,6 +25,7 @@ from .output import Output
 from .recognise import onFramed
 from .refusing import tell, turnAway, words
 from .serving import Serving, newConnection
+from .tap import tap
 from .unread import unread
 
 
@@ -76,6 +77,8 @@ class StreamConnection(Protocol):
         self._output = Output(self.transport, serving, self)
         self._conversation = Conversation(serving, self, self._lookAtPeer(newConnection()))
         serving.connections.add(self)
+        if self._framing is not None and serving.events.wire:
+            tap(self, self, serving)
         self._begun = False
         self._entered = not serving.proxied
         if not (serving.proxied or self.peer.kind == "tls"):

@@ -15,7 +15,7 @@ from twisted.internet.interfaces import IAddress, IDelayedCall, IUDPTransport
 from twisted.internet.protocol import DatagramProtocol
 from twisted.python.failure import Failure
 
-from ..events import Dropped, MessageSent
+from ..events import BytesReceived, BytesSent, Dropped, MessageSent
 from ..message import Encoded, Peer, checkPayload
 from ..policy.gate import Refusal
 from ..policy.rates import SharedBuckets
@@ -52,6 +52,9 @@ class DatagramPeer:
         """The peer has sent a datagram."""
         if not self._proved:
             self._credit = len(data) * self._peers.serving.limits.udp_amplification
+        serving = self._peers.serving
+        if serving.lines and serving.events.wire:
+            serving.events.emit(BytesReceived(serving.service, self.peer, data))
         data = self._withoutEnd(data)
         if self._quiet:
             self._peers.dropped(self.peer, "the protocol wanted none")
@@ -96,9 +99,12 @@ class DatagramPeer:
                 self._peers.dropped(self.peer, "an answer to an unproved address would exceed its request")
                 return
             self._credit = -1
-        if self._peers.send(message.wire, self.peer) and self._peers.serving.events.traffic:
-            event = MessageSent(self._peers.serving.service, self.peer, message.payload, message.isBinary)
-            self._peers.serving.events.emit(event)
+        serving = self._peers.serving
+        if self._peers.send(message.wire, self.peer) and serving.events.traffic:
+            service, events = serving.service, serving.events
+            events.emit(MessageSent(service, self.peer, message.payload, message.isBinary))
+            if serving.lines and events.wire:
+                events.emit(BytesSent(service, self.peer, message.wire))
 
     def loseConnection(self) -> None:
         """Forget the peer (`IMessageTransport`)."""

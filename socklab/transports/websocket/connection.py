@@ -19,6 +19,7 @@ from ...policy.gate import Refusal
 from ..recognise import LOOKED_AT, onWebSocket
 from ..refusing import tell
 from ..serving import Serving
+from ..tap import tap
 from .frames import GOING_AWAY, PING, POLICY, frame
 from .transport import WebSocketTransport
 
@@ -70,6 +71,8 @@ class WebSocketConnection(WebSocketServerProtocol):
         self.conversation = self.seam.conversation
         self.output = self.seam.output
         serving.connections.add(self.seam)
+        if serving.events.wire:
+            tap(self, self.seam, serving)
         super().connectionMade()
         if serving.limits.handshake_timeout:
             self._later(serving.limits.handshake_timeout, self._handshakeTooSlow)
