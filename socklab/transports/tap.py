@@ -3,41 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Any
 
 from ..events import BytesReceived, BytesSent
 from ..message import Peer
 from .serving import Serving
 
 
-class HasPeer(Protocol):
-    """Who knows whose connection it is."""
+class Tapped:
+    """Goes before the class of a connection, and tells of all that it reads and writes, within TLS."""
 
-    peer: Peer
+    _serving: Serving
 
+    def tappedPeer(self) -> Peer:
+        """Give what is known by now of whose connection it is."""
+        raise NotImplementedError
 
-def tap(connection: Any, owner: HasPeer, serving: Serving) -> None:
-    """Have all that a connection reads and writes told, within TLS, as long as it lasts.
+    def makeConnection(self, transport: Any) -> None:
+        """A client has connected (`IProtocol`)."""
+        # On the instance: a wrapper around the transport would hide what else it provides.
+        write = transport.write
 
-    @param connection: a Protocol that has its transport.
-    @param owner: knows the peer, the same or more of it later.
-    """
-    # On the instances, and only of connections that are looked at: a wrapper would hide half-close, and cost all.
-    transport, events, service = connection.transport, serving.events, serving.service
-    received, write = connection.dataReceived, transport.write
+        def tellWritten(data: bytes) -> None:
+            serving = self._serving
+            serving.events.emit(BytesSent(serving.service, self.tappedPeer(), bytes(data)))
+            write(data)
 
-    def tellReceived(data: bytes) -> None:
-        events.emit(BytesReceived(service, owner.peer, bytes(data)))
-        received(data)
+        def tellAllWritten(pieces: Iterable[bytes]) -> None:
+            # Some transports write piece after piece by their `write`: each would be told twice.
+            tellWritten(b"".join(pieces))
 
-    def tellWritten(data: bytes) -> None:
-        events.emit(BytesSent(service, owner.peer, bytes(data)))
-        write(data)
+        transport.write = tellWritten
+        transport.writeSequence = tellAllWritten
+        super().makeConnection(transport)  # type: ignore[misc]
 
-    def tellAllWritten(pieces: Iterable[bytes]) -> None:
-        # Some transports write piece after piece by their `write`: each would be told twice.
-        tellWritten(b"".join(pieces))
-
-    connection.dataReceived = tellReceived
-    transport.write = tellWritten
-    transport.writeSequence = tellAllWritten
+    def dataReceived(self, data: bytes) -> None:
+        """Take what was read (`IProtocol`)."""
+        serving = self._serving
+        serving.events.emit(BytesReceived(serving.service, self.tappedPeer(), bytes(data)))
+        super().dataReceived(data)  # type: ignore[misc]
