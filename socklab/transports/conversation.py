@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import IntFlag
+from time import perf_counter
 from typing import Final
 from typing import Protocol as TypingProtocol
 
@@ -169,6 +170,9 @@ class Conversation:
             return
         if self._idle is not None:
             self._idle.heard()
+        counts = self._serving.counts
+        counts.received += 1
+        counts.receivedBytes += len(payload)
         if self._serving.events.traffic:
             self._serving.events.emit(MessageReceived(self._serving.service, self.peer, payload, isBinary))
         if self._rates is not None:
@@ -195,10 +199,14 @@ class Conversation:
         self.release(Hold.RATE)
 
     def _deliver(self, protocol: MessageProtocol, payload: bytes, isBinary: bool) -> None:
+        handling = self._serving.counts.handling
+        began = perf_counter() if handling is not None else 0.0
         try:
             result = protocol.messageReceived(payload, isBinary)
             if result is not None:
-                self._await(result)
+                self._await(result, began)
+            elif handling is not None:
+                handling.observe(perf_counter() - began)
         except Exception:
             self._raised(Failure())
         self._burst += 1
@@ -217,9 +225,10 @@ class Conversation:
         except Exception:
             self._raised(Failure())
 
-    def _await(self, result: object) -> None:
+    def _await(self, result: object, began: float = 0.0) -> None:
         deferred = deferredOf(result)
         pending = self._pending or Pending()
+        pending.began = began
         pending.result = deferred
         if self.protocol is not None:
             self._pending = pending
@@ -229,6 +238,9 @@ class Conversation:
 
     def _finished(self, result: object, pending: Pending) -> None:
         pending.result = None
+        handling = self._serving.counts.handling
+        if handling is not None and pending.began:
+            handling.observe(perf_counter() - pending.began)
         if isinstance(result, Failure):
             self._raised(result)
         self._goOn()
@@ -337,6 +349,7 @@ class Conversation:
         """The peer went too far: say so, and hear no more of it. The caller closes."""
         if self._closed is None or self._closed[0] == "peer":
             self._closed = "server", reason
+            self._serving.counts.cut += 1
             if self._isNew(reason):
                 self._serving.events.emit(Cut(self._serving.service, self.peer, reason))
         self.deafen()
@@ -401,5 +414,6 @@ class Conversation:
         self._adapter.protocolFailed(False)
 
     def _tellFailure(self, failure: Failure) -> None:
+        self._serving.counts.failed += 1
         if self._isNew(repr(failure.value)):
             self._serving.events.emit(Failed(self._serving.service, self.peer, failure))

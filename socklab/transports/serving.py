@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from ..counts import Counts
 from ..events import Events
 from ..framing import Framing
 from ..limits import Limits
@@ -144,6 +145,7 @@ class Serving:
     clock: IReactorTime
     gate: Gate
     limits: Limits = field(default_factory=Limits)
+    counts: Counts = field(default_factory=Counts)
     refusal: str = "close"
     """How the refused learn of it: `close`, `tell` or `reset`."""
     pages: PagePolicy = field(default_factory=PagePolicy)

@@ -25,7 +25,7 @@ from .output import Output
 from .recognise import onFramed
 from .refusing import tell, turnAway, words
 from .serving import Serving, newConnection
-from .tap import tap
+from .tap import Tapped
 from .unread import unread
 
 
@@ -77,8 +77,8 @@ class StreamConnection(Protocol):
         self._output = Output(self.transport, serving, self)
         self._conversation = Conversation(serving, self, self._lookAtPeer(newConnection()))
         serving.connections.add(self)
-        if self._framing is not None and serving.events.wire:
-            tap(self, self, serving)
+        serving.counts.accepted += 1
+        serving.counts.open += 1
         self._begun = False
         self._entered = not serving.proxied
         if not (serving.proxied or self.peer.kind == "tls"):
@@ -213,6 +213,7 @@ class StreamConnection(Protocol):
             self._explain(reason)
         self._conversation.lost(reason)
         self._serving.connections.discard(self)
+        self._serving.counts.open -= 1
         if self._entered:
             self._serving.gate.leave(self.peer.host)
 
@@ -232,6 +233,9 @@ class StreamConnection(Protocol):
         except TypeError:
             checkPayload(payload)
             raise
+        counts = self._serving.counts
+        counts.sent += 1
+        counts.sentBytes += len(payload)
         if self._serving.events.traffic:
             self._sent(payload, isBinary)
         output.write(wire)
@@ -249,6 +253,9 @@ class StreamConnection(Protocol):
         """Send what was framed (`IMessageTransport`)."""
         if self._output.closing:
             return
+        counts = self._serving.counts
+        counts.sent += 1
+        counts.sentBytes += len(message.payload)
         if self._serving.events.traffic:
             self._sent(message.payload, message.isBinary)
         self._output.write(message.wire)
@@ -337,6 +344,14 @@ class StreamConnection(Protocol):
         return cast(IAddress, self.transport.getHost())
 
 
+class TappedStream(Tapped, StreamConnection):
+    """One whose bytes are told."""
+
+    def tappedPeer(self) -> Peer:
+        """Give what is known by now of whose connection it is."""
+        return self.peer
+
+
 def refusalFor(serving: Serving, refusal: Refusal) -> bytes:
     """Give what a refused peer is told on a stream, in the listener's framing."""
     line = words(refusal)
@@ -368,7 +383,9 @@ class StreamFactory:
             if refusal is not None:
                 return turnAway(serving, peerAt(addr, self._kind), refusal, refusalFor(serving, refusal))
         try:
-            return StreamConnection(serving)
+            # Without a framing a message is what was read, and is told already.
+            told = serving.events.wire and serving.framing is not None
+            return TappedStream(serving) if told else StreamConnection(serving)
         except BaseException:
             if not serving.proxied:
                 serving.gate.leave(getattr(addr, "host", ""))

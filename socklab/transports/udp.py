@@ -99,8 +99,12 @@ class DatagramPeer:
                 self._peers.dropped(self.peer, "an answer to an unproved address would exceed its request")
                 return
             self._credit = -1
+        if not self._peers.send(message.wire, self.peer):
+            return
         serving = self._peers.serving
-        if self._peers.send(message.wire, self.peer) and serving.events.traffic:
+        serving.counts.sent += 1
+        serving.counts.sentBytes += len(message.payload)
+        if serving.events.traffic:
             service, events = serving.service, serving.events
             events.emit(MessageSent(service, self.peer, message.payload, message.isBinary))
             if serving.lines and events.wire:
@@ -254,6 +258,8 @@ class DatagramPeers(DatagramProtocol):
         peer = DatagramPeer(self, address, proved=True, told=True)
         self._peers[address] = peer
         self.serving.connections.add(peer)
+        self.serving.counts.accepted += 1
+        self.serving.counts.open += 1
         self._heard(address)
         if not peer.begin(datagram):
             peer.abortConnection()
@@ -266,6 +272,7 @@ class DatagramPeers(DatagramProtocol):
             del self._peers[address]
             self._lastHeard.pop(address, None)
             self.serving.gate.leave(address[0])
+            self.serving.counts.open -= 1
         self._answering.discard(peer)
         peer.conversation.lost(reason)
         self.serving.connections.discard(peer)
@@ -289,6 +296,7 @@ class DatagramPeers(DatagramProtocol):
     def dropped(self, peer: Peer, reason: str) -> None:
         """Count a datagram that was not taken or not sent, and tell of the first one for each reason."""
         self.drops += 1
+        self.serving.counts.dropped += 1
         once = self.serving.once
         if reason not in once and len(once) < 100:
             once.add(reason)

@@ -17,7 +17,7 @@ from zope.interface import implementer
 from ..refusing import turnAway
 from ..serving import Serving
 from ..stream import peerAt
-from .connection import Silence, WebSocketConnection, refusalFor
+from .connection import Silence, TappedWebSocket, WebSocketConnection, refusalFor
 
 __all__ = ["WebSocketFactory"]
 
@@ -76,7 +76,8 @@ class WebSocketFactory(WebSocketServerFactory):
             refusal = serving.gate.enter(getattr(addr, "host", ""))
             if refusal is not None:
                 return turnAway(serving, peerAt(addr, "websocket"), refusal, refusalFor(refusal), waits=True)
-        connection = WebSocketConnection(self.serving, self._subprotocols)
+        kind = TappedWebSocket if serving.events.wire else WebSocketConnection
+        connection = kind(serving, self._subprotocols)
         connection.factory = self
         return connection
 

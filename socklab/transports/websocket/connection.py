@@ -15,11 +15,12 @@ from zope.interface import implementer
 
 from ... import http
 from ...events import Failed
+from ...message import Peer
 from ...policy.gate import Refusal
 from ..recognise import LOOKED_AT, onWebSocket
 from ..refusing import tell
 from ..serving import Serving
-from ..tap import tap
+from ..tap import Tapped
 from .frames import GOING_AWAY, PING, POLICY, frame
 from .transport import WebSocketTransport
 
@@ -71,8 +72,8 @@ class WebSocketConnection(WebSocketServerProtocol):
         self.conversation = self.seam.conversation
         self.output = self.seam.output
         serving.connections.add(self.seam)
-        if serving.events.wire:
-            tap(self, self.seam, serving)
+        serving.counts.accepted += 1
+        serving.counts.open += 1
         super().connectionMade()
         if serving.limits.handshake_timeout:
             self._later(serving.limits.handshake_timeout, self._handshakeTooSlow)
@@ -156,6 +157,7 @@ class WebSocketConnection(WebSocketServerProtocol):
             self.conversation.closing("peer", f"{how} without a close frame")
         self.conversation.lost(Failure(ConnectionDone()) if self.wasClean else reason)
         self._serving.connections.discard(self.seam)
+        self._serving.counts.open -= 1
         if self._entered:
             self._serving.gate.leave(self.seam.peer.host)
 
@@ -372,3 +374,11 @@ class WebSocketConnection(WebSocketServerProtocol):
 
     def unregisterProducer(self) -> None:
         """The `Output` does that when it has sent all."""
+
+
+class TappedWebSocket(Tapped, WebSocketConnection):  # type: ignore[misc]  # Autobahn's two bases disagree.
+    """One whose bytes are told."""
+
+    def tappedPeer(self) -> Peer:
+        """Give what is known by now of whose connection it is."""
+        return self.seam.peer

@@ -80,6 +80,9 @@ class WebSocketTransport:
         connection = self._connection
         if connection.state != connection.STATE_OPEN or self.output.closing:
             return
+        counts = self._serving.counts
+        counts.sent += 1
+        counts.sentBytes += len(message.payload)
         if self._serving.events.traffic:
             service = self._serving.service
             self._serving.events.emit(MessageSent(service, self.peer, message.payload, message.isBinary))
