@@ -84,3 +84,14 @@ class Counts:
         self.sentBytes = 0
         self.handling = Histogram() if timed else None
         """Seconds that the protocol was busy with a message."""
+
+
+class RecordCounts:
+    """What was written of one service's record since the process began."""
+
+    __slots__ = ("bytes", "lost")
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self.lost = 0
+        """Events that are not in it, because the disk was full or slow."""

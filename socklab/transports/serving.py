@@ -38,6 +38,9 @@ class Leaver(TypingProtocol):
     def stuck(self) -> bool:
         """Tell whether it is the peer that keeps us from that: it does not read what it is owed."""
 
+    def owed(self) -> int:
+        """Give how many bytes wait here for the peer to read."""
+
     def goAway(self) -> None:
         """Tell the peer in its transport's own way, send what is owed, and close."""
 
@@ -72,6 +75,10 @@ class OpenConnections:
             waiting, self._waiting = self._waiting, []
             for each in waiting:
                 each.callback(None)
+
+    def owed(self) -> tuple[int, int]:
+        """Give how many bytes wait for peers, and how many of these do not read."""
+        return sum(each.owed() for each in self._open), sum(each.stuck() for each in self._open)
 
     def goAway(self, clock: IReactorTime, patience: float) -> Deferred[None]:
         """Have all leave, when all that they had sent is done; the Deferred fires when the last one is gone.

@@ -281,6 +281,10 @@ class StreamConnection(Protocol):
         """Tell whether the peer does not read what it is owed."""
         return self._output.paused
 
+    def owed(self) -> int:
+        """Give how many bytes wait here for the peer to read."""
+        return self._output.size
+
     def goAway(self) -> None:
         """The server is shutting down."""
         self._conversation.goAway(self.loseConnection)

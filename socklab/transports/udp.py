@@ -133,6 +133,10 @@ class DatagramPeer:
         """A datagram peer never keeps us waiting."""
         return False
 
+    def owed(self) -> int:
+        """Datagrams never wait."""
+        return 0
+
     def goAway(self) -> None:
         """The server is shutting down."""
         self.conversation.goAway(self.loseConnection)

@@ -105,6 +105,10 @@ class WebSocketTransport:
         """Tell whether the peer does not read what it is owed."""
         return self.output.paused
 
+    def owed(self) -> int:
+        """Give how many bytes wait here for the peer to read."""
+        return self.output.size
+
     def goAway(self) -> None:
         """Close with code 1001: the server is shutting down."""
         self.conversation.goAway(lambda: self._connection.close(GOING_AWAY))
