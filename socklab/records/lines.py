@@ -111,17 +111,14 @@ def _kind(peer: Peer, isBinary: bool) -> str:
 
 
 def bytesFields(data: bytes, encoding: str) -> dict[str, str]:
-    """Give bytes as text where that gives them back, else as base64."""
+    """Give bytes as text where that gives them back, else as base64; what has a NUL in it is no text."""
     try:
         text = data.decode(encoding)
-        if text.encode(encoding) == data and not _SURROGATE.search(text):
+        if b"\0" not in data and text.encode(encoding) == data:
             return {"text": text} if encoding == "utf-8" else {"text": text, "encoding": encoding}
     except UnicodeError:
         pass
     return {"base64": b64encode(data).decode()}
-
-
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 def _ofPeer(peer: Peer) -> dict[str, Any]:
