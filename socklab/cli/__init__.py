@@ -17,6 +17,7 @@ from .explain import command as explain
 from .new import command as new
 from .plan import command as plan
 from .protocols import command as protocols
+from .send import command as send
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -31,5 +32,5 @@ def main() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
-for each in (certificate, check, explain, new, plan, protocols):
+for each in (certificate, check, explain, new, plan, protocols, send):
     main.add_command(each)

@@ -1,0 +1,83 @@
+"""Opening one connection, over any transport."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint, wrapClientTLS
+from twisted.internet.protocol import Factory
+from twisted.python.failure import Failure
+
+from .address import Address
+from .failures import connectError
+from .seam import ConnectError, Connection, Receiver, Settings
+from .tls import ClientTls
+
+
+async def connect(
+    reactor: Any,
+    address: Address,
+    receiver: Receiver,
+    settings: Settings,
+    tls: ClientTls | None = None,
+) -> Connection:
+    """Give a connection that can be used: TLS's and WebSocket's handshakes are done.
+
+    @param tls: for a caller that wants to look at the certificate; made from the settings without it.
+    @raise ConnectError: there is none.
+    """
+    if address.kind == "udp":
+        from .datagram import openDatagrams
+
+        return await openDatagrams(reactor, address, receiver, settings)
+    if address.isSecure and tls is None:
+        tls = ClientTls(settings.tls, address)
+    client: Any
+    if address.kind == "websocket":
+        from .websocket import websocketFactory
+
+        factory, client = websocketFactory(reactor, address, receiver, settings)
+        factory.buildProtocol = lambda _: client
+    else:
+        from .stream import StreamClient
+
+        client = StreamClient(address, receiver, settings.bufferSize)
+        factory = Factory.forProtocol(lambda: client)
+    ready = client.ready
+    begun = reactor.seconds()
+    try:
+        await _bounded(reactor, _endpoint(reactor, address, settings, tls).connect(factory), settings.timeout)
+    except Exception:
+        raise connectError(Failure(), address, settings.sourcePort) from None
+    try:
+        await _bounded(reactor, ready, max(0, settings.timeout - (reactor.seconds() - begun)))
+    except ConnectError as error:
+        if tls is not None and tls.problem is not None and not settings.tls.insecure:
+            raise ConnectError("tls", f"{address}: TLS: {tls.problem[1]}") from None
+        raise error from None
+    except TimeoutError:
+        client.ready = None
+        client.transport.abortConnection()
+        waited = "TLS" if address.isSecure else "the WebSocket handshake"
+        raise ConnectError(
+            "handshake",
+            f"{address}: connected, but no answer to {waited} within {settings.timeout:g} s: the port speaks "
+            "something else, or the server does not serve",
+        ) from None
+    return client  # type: ignore[no-any-return]
+
+
+def _endpoint(reactor: Any, address: Address, settings: Settings, tls: ClientTls | None) -> Any:
+    if address.scheme == "unix":
+        return UNIXClientEndpoint(reactor, address.path, settings.timeout)
+    source = ("", settings.sourcePort) if settings.sourcePort else None
+    endpoint = HostnameEndpoint(reactor, address.host, address.port, settings.timeout, source)
+    return endpoint if tls is None else wrapClientTLS(tls, endpoint)
+
+
+def _bounded(reactor: Any, waited: Deferred[Any], seconds: float) -> Deferred[Any]:
+    def tooLate(result: object, timeout: float) -> None:
+        raise TimeoutError
+
+    return waited.addTimeout(seconds, reactor, tooLate)
