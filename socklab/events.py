@@ -76,6 +76,11 @@ class BytesSent(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class InputEnded(Event):
+    """The peer will send nothing more (FIN), and may still be reading; an event of traffic."""
+
+
+@dataclass(frozen=True, slots=True)
 class Paused(Event):
     """Nothing more is read from a peer for now; an event of traffic."""
 
@@ -137,8 +142,8 @@ class Events:
         self._branches: list[Events] = []
         self._observers: tuple[Observer, ...] = ()
         self.traffic = False
-        """Whether somebody wants each message: `MessageReceived`, `MessageSent`, `Paused`, `Resumed`; a transport
-        asks before it makes one."""
+        """Whether somebody wants each message: `MessageReceived`, `MessageSent`, `InputEnded`, `Paused`,
+        `Resumed`; a transport asks before it makes one."""
         self.wire = False
         """Whether somebody wants `BytesReceived` and `BytesSent`, of connections that are yet to come."""
 

@@ -14,10 +14,13 @@ import click
 from .certificate import command as certificate
 from .check import command as check
 from .explain import command as explain
+from .export import command as export
 from .new import command as new
 from .plan import command as plan
 from .protocols import command as protocols
+from .replay import command as replay
 from .send import command as send
+from .show import command as show
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -32,5 +35,5 @@ def main() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
-for each in (certificate, check, explain, new, plan, protocols, send):
+for each in (certificate, check, explain, export, new, plan, protocols, replay, send, show):
     main.add_command(each)

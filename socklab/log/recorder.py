@@ -16,6 +16,7 @@ from ..events import (
     Dropped,
     Event,
     Failed,
+    InputEnded,
     MessageReceived,
     MessageSent,
     Opened,
@@ -56,7 +57,7 @@ class Recorder:
         match event:
             case MessageReceived() | MessageSent() | Paused() | Resumed():
                 wanted = self._trace != "off"
-            case BytesReceived() | BytesSent():
+            case BytesReceived() | BytesSent() | InputEnded():
                 wanted = False
             case Opened() | Closed():
                 wanted = self._arrivals and (

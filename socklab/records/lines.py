@@ -19,6 +19,7 @@ from ..events import (
     Dropped,
     Event,
     Failed,
+    InputEnded,
     MessageReceived,
     MessageSent,
     Opened,
@@ -95,6 +96,8 @@ def _said(event: Event) -> tuple[str, dict[str, Any]]:
             return "wire", {"direction": "out", **bytesFields(data, peer.encoding)}
         case Opened():
             return "opened", _ofPeer(peer)
+        case InputEnded():
+            return "finished", {}
         case Closed(by=by, reason=reason):
             return "closed", {"by": by, "reason": reason}
         case Refused(rule=rule, reason=reason):

@@ -89,6 +89,7 @@ class TcpStream:
     def __init__(self, route: Route) -> None:
         self._route = route
         self._next: dict[Direction, int] = {"in": 1000, "out": 2000}
+        self._finished: set[Direction] = set()
         self._ended = False
 
     def begin(self) -> Iterator[bytes]:
@@ -99,13 +100,20 @@ class TcpStream:
 
     def say(self, direction: Direction, data: bytes) -> Iterator[bytes]:
         """Give bytes in segments, and the acknowledgement."""
-        if self._ended or not data:
+        if self._ended or direction in self._finished or not data:
             return
         for start in range(0, len(data), _MSS):
             piece = data[start : start + _MSS]
             isLast = start + _MSS >= len(data)
             yield self._segment(direction, ACK | (PSH if isLast else 0), piece)
         yield self._segment(_other(direction), ACK)
+
+    def finish(self, direction: Direction) -> Iterator[bytes]:
+        """Give what says that one side sends nothing more."""
+        if not self._ended and direction not in self._finished:
+            self._finished.add(direction)
+            yield self._segment(direction, FIN | ACK)
+            yield self._segment(_other(direction), ACK)
 
     def end(self, first: Direction, reset: bool) -> Iterator[bytes]:
         """Give the end.
@@ -114,14 +122,12 @@ class TcpStream:
         """
         if self._ended:
             return
-        self._ended = True
         if reset:
             yield self._segment(first, RST | ACK)
-            return
-        yield self._segment(first, FIN | ACK)
-        yield self._segment(_other(first), ACK)
-        yield self._segment(_other(first), FIN | ACK)
-        yield self._segment(first, ACK)
+        else:
+            yield from self.finish(first)
+            yield from self.finish(_other(first))
+        self._ended = True
 
     def _segment(self, direction: Direction, flags: int, payload: bytes = b"") -> bytes:
         sequence = self._next[direction]

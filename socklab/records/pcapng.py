@@ -61,10 +61,13 @@ class Exporter:
         self._routes: dict[int, Route] = {}
         self._streams: dict[int, TcpStream] = {}
 
-    def add(self, entry: Entry) -> Iterator[bytes]:
-        """Give the packets of an entry as blocks; most entries that are no bytes have none."""
+    def add(self, entry: Entry, isWanted: bool = True) -> Iterator[bytes]:
+        """Give the packets of an entry as blocks; most entries that are no bytes have none.
+
+        @param isWanted: whether its conversation is exported; every entry must come by here.
+        """
         conversation = self._sorted.add(entry)
-        if conversation is None or entry.event == "refused":
+        if conversation is None or entry.event == "refused" or not isWanted:
             return
         number = conversation.number
         comment = ""
@@ -85,6 +88,8 @@ class Exporter:
         stream = self._streams[number]
         if isData:
             packets = stream.say(entry.direction, entry.payload)
+        elif entry.event == "finished":
+            packets = stream.finish("in")
         elif entry.event == "closed":
             first = "in" if entry.more.get("by") == "peer" else "out"
             reset = str(entry.more.get("reason", "")).startswith(_RESETS)

@@ -26,7 +26,8 @@ class Entry:
     time: float
     """Seconds since 1970."""
     event: str
-    """`message`, `wire` (bytes as they went over the connection, within TLS), `opened`, `closed`, and so on."""
+    """`message`, `wire` (bytes as they went over the connection, within TLS), `opened`, `finished` (the peer's
+    FIN), `closed`, and so on."""
     service: str
     transport: str = ""
     """`tcp`, `tls`, `unix`, `udp` or `websocket`."""

@@ -54,6 +54,8 @@ class Recording:
         self._reopen = False
         self._ends = False
         self._failing = False
+        self._since = now()
+        """When what is written next has happened."""
         self._leave: Callable[[], None] = lambda: None
 
     def start(self, events: Events) -> None:
@@ -85,7 +87,7 @@ class Recording:
             self._thread.join(_PATIENCE)
 
     def _head(self) -> bytes:
-        return lineOf(self._now(), "recording", service=self._service, version=version("socklab"), run=self._run)
+        return lineOf(self._since, "recording", service=self._service, version=version("socklab"), run=self._run)
 
     def _write(self) -> None:
         while True:
@@ -97,6 +99,7 @@ class Recording:
                 self._file.close()
             for start in range(0, len(events), _AT_ONCE):
                 part = events[start : start + _AT_ONCE]
+                self._since = part[0][1]
                 self._put(b"".join(self._lines(event, when) for event, when in part), len(part))
             if lost:
                 self._counts.lost += lost
