@@ -82,7 +82,7 @@ def command(
     script = Script(reading.conversations(wanted), reading, kindOf(address.kind))
     reading.complain()
     if not script.parts:
-        raise click.ClickException(f"{file}: no conversation of this kind has anything to say.")
+        raise click.ClickException(f"{file}: nobody has said anything that is meant.")
     voices: dict[int, Voice] = {}
 
     async def main(reactor: Any) -> int:

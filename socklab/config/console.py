@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
@@ -56,7 +56,7 @@ def _parse(text: str, folder: Path, again: bool) -> Listen:
         raise ValueError("the console speaks HTTP, over tcp:, ssl:, tls:, unix: or systemd:")
     if listen.port is not None and not listen.interface:
         # Whoever wants it on all addresses has to say so.
-        listen = parseListen(text + _LOOPBACK, folder, again=again)
+        listen = replace(parseListen(text + _LOOPBACK, folder, again=again), text=text)
     return listen
 
 

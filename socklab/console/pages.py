@@ -59,12 +59,17 @@ class MetricsPage(Resource):
         return body
 
 
+class _Root(Resource):
+    def getChild(self, path: bytes, request: Request) -> Resource:
+        return TextPage(lambda: (404, "There is no such page.\n"))
+
+
 def pagesOf(lab: Lab, lag: ReactorLag | None) -> Resource:
     """Give the root of all pages. A further one is one more `putChild` here.
 
     @param lag: what the metrics tell of the reactor; None: there are no metrics.
     """
-    root = Resource()
+    root = _Root()
     pages: dict[str, Any] = {
         "healthz": TextPage(lambda: (200, "ok\n")),
         "readyz": TextPage(lambda: (200, "ready\n") if lab.ready else (503, "not ready\n")),

@@ -13,7 +13,7 @@ from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
-from ..events import Closed, Cut, Failed, InputEnded, MessageReceived, Opened, Paused, Resumed
+from ..events import Closed, Cut, Failed, MessageReceived, Opened, Paused, Resumed
 from ..message import IMessageTransport, MessageProtocol, Peer, PeerError
 from ..policy.rates import Rates
 from .idle import IdleTimer
@@ -269,8 +269,6 @@ class Conversation:
 
     def inputEnded(self) -> None:
         """The peer will send nothing more, and all that it has sent was handed over."""
-        if self._serving.events.traffic and self.listening and self.protocol is not None:
-            self._serving.events.emit(InputEnded(self._serving.service, self.peer))
         self.closing("peer", "closed")
         self.afterwards(self._inputEnded)
 

@@ -16,7 +16,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ..events import MessageSent
+from ..events import InputEnded, MessageSent
 from ..framing import Framing, FramingError
 from ..message import Encoded, Peer, checkPayload
 from ..policy.gate import Refusal
@@ -147,6 +147,8 @@ class StreamConnection(Protocol):
     def readConnectionLost(self) -> None:
         """The peer has sent FIN (or TLS close_notify)."""
         self._fin = True
+        if self._serving.events.traffic:
+            self._serving.events.emit(InputEnded(self._serving.service, self.peer))
         self._feed()
 
     def _feed(self) -> None:

@@ -76,7 +76,7 @@ def test_conversation(tmp_path: Path) -> None:
     peer = server.tcp()
     peer.send("안녕\n".encode())
     peer.finish()
-    recording, opened, received, sent, closed = record.finish()
+    recording, opened, received, sent, finished, closed = record.finish()
     assert recording["event"] == "recording"
     assert received["time"] == "2023-11-14T22:13:20.250000Z"
     assert opened["local"] == "127.0.0.1:7"
@@ -85,6 +85,7 @@ def test_conversation(tmp_path: Path) -> None:
         *("message", "test", "tcp", opened["peer"], "127.0.0.1:7", "in", "bytes", "안녕\n")
     ]
     assert (sent["direction"], sent["text"], sent["connection"]) == ("out", "안녕\n", opened["connection"])
+    assert finished["event"] == "finished"
     assert (closed["event"], closed["by"], closed["reason"]) == ("closed", "peer", "closed")
 
 
