@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         sendToAll,
     )
     from .request import Request, Until, asksToContinue, readHttp
+    from .rooms.audience import Audience
     from .rooms.memory import MemoryRooms, TooManyRooms
     from .template import Template, checkFields
     from .text import isPrintable, printable, quoted
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FRAMINGS",
+    "Audience",
     "Encoded",
     "Factory",
     "Framing",
@@ -81,6 +83,7 @@ _HOMES = {
         "sendToAll",
     ),
     ".request": ("Request", "Until", "asksToContinue", "readHttp"),
+    ".rooms.audience": ("Audience",),
     ".rooms.memory": ("MemoryRooms", "TooManyRooms"),
     ".template": ("Template", "checkFields"),
     ".text": ("isPrintable", "printable", "quoted"),

@@ -5,7 +5,11 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
-from typing import Final
+from time import perf_counter
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from .message import Encoded
 
 SECONDS: Final = (
     *(1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3),
@@ -45,10 +49,19 @@ class Histogram:
         return self._sum
 
 
+_FIRST: Final = 100
+"""How many messages are all timed."""
+_EACH: Final = 16
+"""Of how many one is from then on: to take the time costs as much as all else that is counted."""
+
+
 class Counts:
     """What was counted of one service on one transport since the process began."""
 
     __slots__ = (
+        "_joined",
+        "_joinedBytes",
+        "_next",
         "accepted",
         "cut",
         "dropped",
@@ -62,8 +75,10 @@ class Counts:
         "sentBytes",
     )
 
-    def __init__(self, timed: bool = False) -> None:
-        """@param timed: whether to take the time of each message, which costs two looks at the clock."""
+    def __init__(self) -> None:
+        self._next = 0
+        self._joined: Sequence[Encoded] = ()
+        self._joinedBytes = 0
         self.open = 0
         """Connections, and datagram peers that are remembered."""
         self.accepted = 0
@@ -82,8 +97,63 @@ class Counts:
         """Of the messages, without framing."""
         self.sent = 0
         self.sentBytes = 0
-        self.handling = Histogram() if timed else None
-        """Seconds that the protocol was busy with a message."""
+        self.handling = Histogram()
+        """Seconds that the protocol was busy with a message; of one in some."""
+
+    @property
+    def isDue(self) -> bool:
+        """Whether the next message is to be timed."""
+        return self.received >= self._next
+
+    def takes(self, size: int) -> bool:
+        """Count a message that has come, unless it is to be timed: that takes another way, on which it is counted.
+
+        @param size: its bytes.
+        """
+        if self.received >= self._next:
+            return False
+        self.received += 1
+        self.receivedBytes += size
+        return True
+
+    def came(self, size: int) -> None:
+        """Count a message that has come.
+
+        @param size: its bytes.
+        """
+        self.received += 1
+        self.receivedBytes += size
+
+    def begin(self) -> float:
+        """Give when a message comes to the protocol, if that is to be timed, else 0."""
+        if self.received < self._next:
+            return 0.0
+        self._next = self.received if self.received < _FIRST else self.received + _EACH - 1
+        return perf_counter()
+
+    def done(self, began: float) -> None:
+        """Take the time of a message with which the protocol is done.
+
+        @param began: what `begin` gave.
+        """
+        if began:
+            self.handling.observe(perf_counter() - began)
+
+    def went(self, size: int) -> None:
+        """Count a message that was sent.
+
+        @param size: its bytes.
+        """
+        self.sent += 1
+        self.sentBytes += size
+
+    def wentTogether(self, messages: Sequence[Encoded]) -> None:
+        """Count messages that were joined; most often the same were sent to the peer before."""
+        if messages is not self._joined:
+            self._joined = messages
+            self._joinedBytes = sum(len(each.payload) for each in messages)
+        self.sent += len(messages)
+        self.sentBytes += self._joinedBytes
 
 
 class RecordCounts:

@@ -50,21 +50,21 @@ class Lab(MultiService):
         self.ready = False
         """Whether newcomers are served: all listeners are open, and it is not about to stop."""
         self.configure(config)
-        for service in config.services:
-            ProtocolService(service, self).setServiceParent(self)
         self.console: ConsoleService | None = None
         if config.console is not None:
             # Imported late: it brings twisted.web along.
             from .console import ConsoleService
 
             self.console = ConsoleService(config.console, self)
+        for service in config.services:
+            ProtocolService(service, self).setServiceParent(self)
+        if self.console is not None:
+            # Behind the others: what it tells of is there by then.
             self.console.setServiceParent(self)
 
     def countsOf(self, service: str, transport: str) -> Counts:
         """Give what is counted of a service on a transport, whichever its listeners are or were."""
-        console = self.config.console
-        timed = console is not None and console.metrics
-        return self.counts.setdefault((service, transport), Counts(timed))
+        return self.counts.setdefault((service, transport), Counts())
 
     def configure(self, config: Config) -> None:
         """Take what `[server]` says of all services, at first or anew."""
@@ -165,6 +165,7 @@ class ProtocolService(MultiService):
             gate=self._gate,
             limits=config.limits,
             counts=self._lab.countsOf(config.name, listener.listen.transport),
+            counting=self._lab.console is not None and self._lab.console.hasMetrics,
             refusal=config.table.refusal,
             pages=pagesOf(listener.listen, config),
             encoding=listener.encoding,

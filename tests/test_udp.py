@@ -171,6 +171,37 @@ class TestPeers:
         assert program.receive()[0] == b"hello"
 
 
+class TestSharedProtocol:
+    """A Factory with `sharesProtocol`: one protocol answers all."""
+
+    def test_each_gets_its_own(self) -> None:
+        """Each answer goes to whoever has sent the datagram, and `peer` is that one."""
+        built: list[MessageProtocol] = []
+
+        class Who(MessageProtocol):
+            def messageReceived(self, payload: bytes, isBinary: bool) -> None:
+                self.transport.sendMessage(b"%b from %d" % (payload, self.transport.peer.port), isBinary)
+
+        class WhoFactory(Factory):
+            keepsPeers = False
+            sharesProtocol = True
+
+            def buildProtocol(self, addr: object) -> Who:
+                built.append(Who())
+                return built[-1]  # type: ignore[return-value]
+
+        factory = WhoFactory()
+        factory.protocol = Who
+        server = MemoryServer(factory, traffic=False)
+        peers = [server.udp(port=port) for port in (5001, 5002)]
+        for _ in range(3):
+            for peer in peers:
+                peer.send(b"hello")
+        assert [peer.receive() for peer in peers] == [[b"hello from 5001"] * 3, [b"hello from 5002"] * 3]
+        # One for the first datagram of each, before it is known that it may be answered.
+        assert len(built) == 3
+
+
 class TestNoWeapon:
     """Answers to addresses that are not proved."""
 

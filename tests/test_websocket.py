@@ -165,7 +165,8 @@ class TestMessages:
         server = MemoryServer(ChatFactory(format="{text}", announce=False))
         sender, reader = server.websocket(), server.tcp()
         seen: list[int] = []
-        server.clock.callLater(0, lambda: seen.append(reader.received.count(b"\n")))
+        # In the next turn but one: what is said to all leaves at the end of a turn.
+        server.clock.callLater(0, server.clock.callLater, 0, lambda: seen.append(reader.received.count(b"\n")))
         sender.say("\n".join(map(str, range(5000))))
         sender.say("after")
         assert seen == [100]

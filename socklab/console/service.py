@@ -59,6 +59,11 @@ class ConsoleService(Service):
         where, transport = whereOf(port.getHost()), self._config.transport
         say(f"{NAME}: {transport} {where}", "listening", service=NAME, transport=transport, where=where)
 
+    @property
+    def hasMetrics(self) -> bool:
+        """Whether messages have to be counted."""
+        return self._config.metrics
+
     def reconfigure(self, config: Console) -> None:
         """Take other names by which it may be asked for."""
         self._config = config

@@ -153,6 +153,8 @@ class Serving:
     gate: Gate
     limits: Limits = field(default_factory=Limits)
     counts: Counts = field(default_factory=Counts)
+    counting: bool = False
+    """Whether messages are counted and timed; who comes and goes always is."""
     refusal: str = "close"
     """How the refused learn of it: `close`, `tell` or `reset`."""
     pages: PagePolicy = field(default_factory=PagePolicy)

@@ -190,7 +190,8 @@ def test_no_metrics(tmp_path: Path) -> None:
     status, text = ask(lab, "/metrics")
     assert status == 404
     assert "pip install 'socklab[lab]'" in text
-    assert lab.lab.counts["echo", "tcp"].handling is None
+    lab.connect().deliver(b"hello")
+    assert lab.lab.counts["echo", "tcp"].received == 0
 
 
 @pytest.mark.parametrize(

@@ -22,12 +22,15 @@ from socklab.counts import Counts, Histogram
 from socklab.limits import Limits
 from socklab.metrics.collector import LabCollector, registryOf
 from socklab.metrics.lag import ReactorLag
+from socklab.protocols.chat import ChatFactory
 from socklab.protocols.echo import EchoFactory
 from socklab.testing import MemoryServer
 from tests.observe.support import MemoryLab
 from tests.process import CHECKOUT
 
 CONFIG = """
+[console]
+listen = 'tcp:0'
 [[service]]
 name = "echo"
 protocol = "echo"
@@ -182,12 +185,13 @@ class SlowFactory(Factory):
 
 def counted(server: MemoryServer) -> Counts:
     """Have a server take the time of each message; give its counts."""
-    counts = Counts(timed=True)
+    counts = Counts()
     serving = server._serving
 
     def timed(encoding: str) -> Any:
         made = serving(encoding)
         made.counts = counts
+        made.counting = True
         return made
 
     server._serving = timed  # type: ignore[method-assign]
@@ -196,7 +200,6 @@ def counted(server: MemoryServer) -> Counts:
 
 def timed(counts: Counts) -> int:
     """Give how many messages were timed."""
-    assert counts.handling is not None
     return counts.handling.buckets()[-1][1]
 
 
@@ -220,6 +223,33 @@ def test_cut() -> None:
     counts = counted(server)
     server.tcp().send(b"x" * 100)
     assert (counts.cut, counts.accepted) == (1, 1)
+
+
+@pytest.mark.parametrize("transport", ["tcp", "udp", "websocket"])
+def test_some_are_timed(transport: str) -> None:
+    """All messages are counted, on the short way that most of them take too; of many one in 16 is timed."""
+    server = MemoryServer(EchoFactory(), traffic=False)
+    counts = counted(server)
+    peer = getattr(server, transport)()
+    for _ in range(500):
+        peer.sendMessage(b"hello", False) if transport == "websocket" else peer.send(b"hello")
+    assert (counts.received, counts.receivedBytes) == (500, 2500)
+    assert (counts.sent, counts.sentBytes) == (500, 2500)
+    assert timed(counts) == 100 + 400 // 16
+
+
+def test_room() -> None:
+    """What is said to all is counted for each who hears it."""
+    server = MemoryServer(ChatFactory(announce=False))
+    counts = counted(server)
+    members = [server.tcp(), server.tcp(), server.websocket(), server.udp()]
+    members[3].say("/who")
+    before = counts.sent, counts.sentBytes
+    members[0].say("안녕")
+    members[0].say("hello")
+    server.advance(1)
+    text = len("user1: 안녕".encode()) + len("user1: hello")
+    assert (counts.sent - before[0], counts.sentBytes - before[1]) == (6, 3 * text)
 
 
 @pytest.mark.parametrize("transport", ["tcp", "unix", "udp", "websocket"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IAddress
 from ...events import MessageSent
 from ...message import Encoded, checkPayload
 from ..conversation import Conversation, Hold
-from ..output import Output
+from ..output import Following, Output
 from ..serving import Serving, newConnection
 from ..stream import peerOf
 from ..unread import unread
@@ -80,13 +80,33 @@ class WebSocketTransport:
         connection = self._connection
         if connection.state != connection.STATE_OPEN or self.output.closing:
             return
-        counts = self._serving.counts
-        counts.sent += 1
-        counts.sentBytes += len(message.payload)
+        if self._serving.counting:
+            self._serving.counts.went(len(message.payload))
         if self._serving.events.traffic:
             service = self._serving.service
             self._serving.events.emit(MessageSent(service, self.peer, message.payload, message.isBinary))
         self.output.write(message.wire)
+
+    def sendJoined(self, wire: bytes, messages: Sequence[Encoded]) -> None:
+        """Send messages whose frames were joined (`socklab.rooms`)."""
+        connection = self._connection
+        if connection.state != connection.STATE_OPEN or self.output.closing:
+            return
+        if self._serving.counting:
+            self._serving.counts.wentTogether(messages)
+        if self._serving.events.traffic:
+            service = self._serving.service
+            for each in messages:
+                self._serving.events.emit(MessageSent(service, self.peer, each.payload, each.isBinary))
+        self.output.add(wire)
+
+    def follow(self, following: Following) -> bool:
+        """Have what is said to all come in order with all else (`socklab.rooms`)."""
+        return self.output.follow(following)
+
+    def unfollow(self) -> None:
+        """Nothing more is said to all."""
+        self.output.unfollow()
 
     def loseConnection(self) -> None:
         """Close with code 1000 (`IMessageTransport`)."""
