@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import struct
 import subprocess
 from ipaddress import ip_address
@@ -21,6 +20,7 @@ from socklab.records.packets import Endpoint, Route, TcpStream, checksum
 from socklab.records.pcapng import Exporter, head
 from tests.cli.conftest import run as run
 from tests.cli.support import Run
+from tests.clients.outside import requireClient
 from tests.observe.recordings import Tape
 
 CLIENT, SERVER = Endpoint(ip_address("127.0.0.1"), 40000), Endpoint(ip_address("127.0.0.2"), 7)
@@ -109,11 +109,9 @@ def capture(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return export(tmp_path_factory.mktemp("capture") / "x.pcapng", chat, echo, once)
 
 
-tshark = pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed")
-
-
 def dissect(capture: Path, *arguments: str) -> str:
     """Have tshark read a capture; give what it prints."""
+    requireClient("tshark")
     checks = ["tcp.check_checksum:TRUE", "udp.check_checksum:TRUE", "ip.check_checksum:TRUE"]
     options = [part for each in checks for part in ("-o", each)]
     command = ["tshark", "-r", str(capture), *options, *arguments]
@@ -121,7 +119,6 @@ def dissect(capture: Path, *arguments: str) -> str:
     return result.stdout
 
 
-@tshark
 def test_tshark_has_nothing_to_say(capture: Path) -> None:
     """Each packet is whole, its sums are right, no segment is lost, out of order or sent again."""
     wrong = (
@@ -135,7 +132,6 @@ def test_tshark_has_nothing_to_say(capture: Path) -> None:
     assert {*found} == {"1"}
 
 
-@tshark
 def test_tshark_follows(capture: Path) -> None:
     """Each stream is followed as it was recorded: lines with their ends, Korean, thousands of bytes."""
     # In the order of the record; 2 is WebSocket's.
@@ -149,7 +145,6 @@ def test_tshark_follows(capture: Path) -> None:
     assert followed["udp.stream eq 1"].count("datagram") == 2
 
 
-@tshark
 def test_tshark_knows_websocket(capture: Path) -> None:
     """The handshake and the frames are those of WebSocket."""
     # The port of a server in memory is that of the echo service, which tshark knows better.
@@ -161,7 +156,6 @@ def test_tshark_knows_websocket(capture: Path) -> None:
     assert "GET /talk" in dissect(capture, *asHttp, "-Y", "http.request")
 
 
-@tshark
 def test_tshark_knows_who_closed(capture: Path) -> None:
     """A reset is one, and what a conversation was is told as a comment."""
     resets = dissect(capture, "-Y", "tcp.flags.reset == 1", "-T", "fields", "-e", "ipv6.src")

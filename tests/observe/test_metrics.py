@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +24,7 @@ from socklab.metrics.lag import ReactorLag
 from socklab.protocols.chat import ChatFactory
 from socklab.protocols.echo import EchoFactory
 from socklab.testing import MemoryServer
+from tests.clients.outside import requireClient
 from tests.observe.support import MemoryLab
 from tests.process import CHECKOUT
 
@@ -309,22 +309,18 @@ def test_alerts(lab: MemoryLab) -> None:
     assert "socklab_reactor_lag_seconds_bucket" in asked
 
 
-promtool = pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
-
-
 def check(*arguments: str, text: bytes = b"") -> None:
     """Run promtool, which must find nothing."""
+    requireClient("promtool")
     result = subprocess.run(["promtool", "check", *arguments], input=text, capture_output=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-@promtool
 def test_rules_load() -> None:
     """Prometheus takes the rules."""
     check("rules", str(CHECKOUT / "configs" / "alerts.yml"))
 
 
-@promtool
 def test_conventions(lab: MemoryLab) -> None:
     """Prometheus has nothing to say against names, units and types."""
     lab.connect().deliver(b"hello")
