@@ -100,13 +100,21 @@ class Recording:
             for start in range(0, len(events), _AT_ONCE):
                 part = events[start : start + _AT_ONCE]
                 self._since = part[0][1]
-                self._put(b"".join(self._lines(event, when) for event, when in part), len(part))
+                self._put(b"".join(self._lineOf(event, when) for event, when in part), len(part))
             if lost:
                 self._counts.lost += lost
                 self._put(lineOf(self._now(), "lost", service=self._service, events=lost), 0)
             if ends:
                 self._file.close()
                 return
+
+    def _lineOf(self, event: Event, when: float) -> bytes:
+        try:
+            return self._lines(event, when)
+        except Exception as error:
+            # What a protocol raised may fail to tell what it is. The thread must go on.
+            why = f"a {type(event).__name__} that cannot be written: {type(error).__name__}"
+            return lineOf(when, "lost", service=self._service, events=1, reason=why)
 
     def _put(self, lines: bytes, events: int) -> None:
         try:

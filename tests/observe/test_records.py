@@ -15,7 +15,7 @@ from twisted.internet.address import IPv4Address, UNIXAddress
 from socklab import Lines
 from socklab.config.record import Record
 from socklab.counts import RecordCounts
-from socklab.events import Closed, MessageReceived, MessageSent, Opened
+from socklab.events import Closed, Cut, MessageReceived, MessageSent, Opened
 from socklab.message import Peer
 from socklab.protocols.chat import ChatFactory
 from socklab.protocols.echo import EchoFactory
@@ -218,6 +218,16 @@ def test_reopened(tmp_path: Path) -> None:
     assert b"before" in before
     assert b"after" not in before
     assert [line["event"] for line in after] == ["recording", "message"]
+
+
+def test_event_that_cannot_be_written(tmp_path: Path) -> None:
+    """An event that cannot be written is told in its place, and the record goes on."""
+    record = Recorded(tmp_path / "x.jsonl").of(MemoryServer(EchoFactory()))
+    record.recording(Cut("test", PEER, object()))  # type: ignore[arg-type]
+    record.recording(message(b"hello"))
+    lines = record.finish()
+    assert [line["event"] for line in lines] == ["recording", "lost", "message"]
+    assert lines[1]["reason"] == "a Cut that cannot be written: TypeError"
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
