@@ -277,7 +277,7 @@ def test_over_the_network(socklab_server: Callable[..., ServerProcess], upstream
     config = tmp_path / "proxy.toml"
     config.write_text((HERE / "proxy.toml").read_text().replace("port = 4039", f"port = {upstreamPort}"))
     server = socklab_server(config, "--trace", "off")
-    with socket.create_connection(server.address("proxy", "tcp"), timeout=30) as client:
+    with socket.create_connection(server.address("proxy", "tcp"), timeout=60) as client:
         answers = client.makefile("rb")
         client.sendall(b"first\n")
         assert answers.readline() == b"first\n"

@@ -13,10 +13,12 @@ import click
 
 from .certificate import command as certificate
 from .check import command as check
+from .connect import command as connect
 from .explain import command as explain
 from .export import command as export
 from .new import command as new
 from .plan import command as plan
+from .probe import command as probe
 from .protocols import command as protocols
 from .replay import command as replay
 from .send import command as send
@@ -26,7 +28,7 @@ from .show import command as show
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="socklab", message="%(prog)s %(version)s")
 def main() -> None:
-    """Look at protocols, write one of your own, check config files.
+    """Be the client of any server; look at protocols, write one of your own, check config files.
 
     Servers are started by twistd: twistd -n socklab --config FILE
     """
@@ -35,5 +37,18 @@ def main() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
-for each in (certificate, check, explain, export, new, plan, protocols, replay, send, show):
+for each in (
+    certificate,
+    check,
+    connect,
+    explain,
+    export,
+    new,
+    plan,
+    probe,
+    protocols,
+    replay,
+    send,
+    show,
+):
     main.add_command(each)

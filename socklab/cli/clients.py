@@ -21,9 +21,6 @@ _INTERRUPTED: Final = 130
 """As shells say that Ctrl-C ended something: 128 and the number of SIGINT."""
 
 address = click.argument("address", metavar="URL", type=AddressKind())
-_TIMEOUT: Final = click.option(
-    "--timeout", type=DurationKind(), default="10", show_default=True, help="Until connected, handshakes and all."
-)
 _SOURCE: Final = [
     click.option("--source-port", type=click.IntRange(1, 65535), metavar="PORT", help="Connect from this port."),
     click.option(
@@ -48,14 +45,26 @@ _WEBSOCKET: Final = [
 ]
 
 
-def connectionOptions(command: Command, read: bool = True) -> Command:
+def connectionOptions(read: bool = True, timeout: str = "10") -> Callable[[Command], Command]:
     """Give a command the options that say how to connect.
 
     @param read: whether those of the client's own socket belong to it, too.
+    @param timeout: the default, in seconds.
     """
-    for each in reversed([_TIMEOUT, *(_SOURCE if read else []), *_TLS, *_WEBSOCKET]):
-        command = each(command)
-    return command
+    limit = click.option(
+        "--timeout",
+        type=DurationKind(),
+        default=timeout,
+        show_default=True,
+        help="Until it is connected.",
+    )
+
+    def decorate(command: Command) -> Command:
+        for each in reversed([limit, *(_SOURCE if read else []), *_TLS, *_WEBSOCKET]):
+            command = each(command)
+        return command
+
+    return decorate
 
 
 def settingsOf(address: Address, values: dict[str, Any]) -> Settings:
@@ -113,10 +122,11 @@ def runOn(reactor: Any, main: Callable[[Any], Coroutine[Any, Any, int]]) -> int:
 
     ended: list[int | Failure] = []
     going: list[Deferred[int]] = []
+    stopping: list[bool] = []
 
     def stopped(result: int | Failure) -> None:
         ended.append(result)
-        if reactor.running:
+        if not stopping:
             reactor.stop()
 
     def begin() -> None:
@@ -124,10 +134,12 @@ def runOn(reactor: Any, main: Callable[[Any], Coroutine[Any, Any, int]]) -> int:
         going[0].addBoth(stopped)
 
     def interrupt() -> None:
-        if not ended:
+        stopping.append(True)
+        if going and not ended:
             going[0].cancel()
 
-    reactor.callWhenRunning(begin)
+    # Later than `callWhenRunning`, which comes before asyncio's loop runs.
+    reactor.callLater(0, begin)
     reactor.addSystemEventTrigger("before", "shutdown", interrupt)
     reactor.run()
     result = ended[0] if ended else _INTERRUPTED

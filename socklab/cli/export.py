@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from .records import Reading, Wanted, file, filters
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
     help="The capture file to write.",
 )
-def command(files: tuple[Path, ...], target: Path, **values: Any) -> None:
+@click.option("--json", "asJson", is_flag=True, help="Print one JSON object, for programs.")
+def command(files: tuple[Path, ...], target: Path, asJson: bool, **values: Any) -> None:
     """Make a capture of a record, for Wireshark and tshark.
 
     The bytes and times are those that were recorded. The packets around them are made up: handshakes,
@@ -50,4 +52,7 @@ def command(files: tuple[Path, ...], target: Path, **values: Any) -> None:
         raise click.ClickException(f"{target}: {(error.strerror or str(error)).lower()}") from None
     reading.complain()
     conversations = sum(wanted.admits(each) for each in everything)
+    if asJson:
+        click.echo(json.dumps({"file": str(target), "packets": packets, "conversations": conversations}))
+        return
     click.echo(f"{target}: {packets} packets of {conversations} conversations")

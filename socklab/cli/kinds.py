@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
 if TYPE_CHECKING:
     from ..client.address import Address
@@ -92,6 +94,10 @@ class UntilKind(click.ParamType["Until"]):
         expected = "expected line, message, eof, idle, idle=SECONDS or a number of bytes"
         raise click.BadParameter(f"{expected}, got {value!r}", ctx, param)
 
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Offer the words."""
+        return _beginning(("line", "message", "eof", "idle"), incomplete)
+
 
 class PatternKind(click.ParamType["re.Pattern[str]"]):
     """A regular expression."""
@@ -119,6 +125,10 @@ class EncodingKind(click.ParamType["str"]):
         except LookupError:
             self.fail(f"there is no encoding {value!r}; some are utf-8, cp949, euc-kr, latin-1", param, ctx)
         return str(value)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Offer those that are likely."""
+        return _beginning(("utf-8", "cp949", "euc-kr", "latin-1", "utf-16"), incomplete)
 
 
 class HeaderKind(click.ParamType["tuple[str, str]"]):
@@ -150,3 +160,7 @@ def duration(
         return seconds(float(value) if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", value) else value)
     except ValueError:
         kind.fail(f"expected a duration such as 5, 0.5 or 250ms, got {value!r}", param, ctx)
+
+
+def _beginning(words: Sequence[str], incomplete: str) -> list[CompletionItem]:
+    return [CompletionItem(each) for each in words if each.startswith(incomplete)]

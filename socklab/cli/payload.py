@@ -100,8 +100,8 @@ def messages(data: Sequence[str], files: Sequence[Path], reading: Reading, stdin
                 found.append(reading.typed(text))
         for file in files:
             found += reading.stored(file.read_bytes())
-        if stdin:
-            found += reading.stored(sys.stdin.buffer.read())
+        if stdin and (read := sys.stdin.buffer.read()):
+            found += reading.stored(read)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     except OSError as error:

@@ -21,10 +21,6 @@ _DIFFERS = 4
 """The status that says, as `socklab send` does, that an answer is not what was expected."""
 
 
-def _options(command: Any) -> Any:
-    return connectionOptions(command, read=False)
-
-
 @click.command("replay")
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
 @address
@@ -40,7 +36,7 @@ def _options(command: Any) -> Any:
 )
 @click.option("--wait", type=DurationKind(), default="5", show_default=True, help="For each answer, at most.")
 @click.option("--json", "asJson", is_flag=True, help="Print one JSON object, for programs.")
-@_options
+@connectionOptions(read=False)
 @click.pass_context
 def command(
     context: click.Context,

@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 @click.option("--expect", type=PatternKind(), help="Each answer must hold this; else the status is 4.")
 @click.option("--show", type=click.Choice(FORMS), help="How answers are printed.  [default: text]")
 @click.option("--json", "asJson", is_flag=True, help="Print one JSON object, for programs.")
-@connectionOptions
+@connectionOptions()
 @click.pass_context
 def command(context: click.Context, /, address: Address, data: tuple[str, ...], **values: Any) -> None:
     """Send messages, and print what comes back.
@@ -99,7 +99,8 @@ def command(context: click.Context, /, address: Address, data: tuple[str, ...], 
         return 0
 
     status = run(main)
-    context.exit(told.finish() or status)
+    found = told.finish()
+    context.exit(status or found)
 
 
 def _plan(address: Address, data: tuple[str, ...], values: dict[str, Any]) -> Plan:

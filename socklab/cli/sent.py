@@ -115,10 +115,10 @@ class Told(Watcher):
             return f"no answer: {outcome.error}"
         hint = ""
         isStream = self._address.kind == "stream"
-        if isStream and not outcome.message.payload.endswith(b"\n"):
-            hint = "; a server of lines waits for the end of the line: --lines"
-        elif isStream and until.kind == "eof" and not self._plan.halfClose:
+        if isStream and until.kind == "eof" and not self._plan.halfClose:
             hint = "; the server may wait for our end: --half-close"
+        elif isStream and not outcome.message.payload.endswith(b"\n"):
+            hint = "; a server of lines waits for the end of the line: --lines"
         return f"no answer within {self._plan.wait:g} s{hint}"
 
     def _print(self, answer: Answer) -> None:

@@ -1,6 +1,6 @@
 """The other half of every experiment: a client over each transport.
 
-`connect` opens one connection to an `Address`; what it brings goes to a `Receiver`:
+`connect` opens one connection to an `Address`; what it brings goes to a `Receiver`::
 
     class Shown:
         def received(self, payload, isBinary):

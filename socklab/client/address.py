@@ -86,7 +86,9 @@ def parse(text: str) -> Address:
     scheme, found, rest = text.partition("://")
     scheme = scheme.lower()
     if not found:
-        hint = f"; did you mean tcp://{text}?" if re.fullmatch(r"[^/\s]+:[0-9]+", text) else ""
+        known, colon, there = text.partition(":")
+        meant = f"{known}://{there}" if colon and known in _FORMS else f"tcp://{text}"
+        hint = f"; did you mean {meant}?" if re.fullmatch(r"[^/\s]+:[0-9]+", text) else ""
         raise AddressError(f"expected {_forms()}, got {text!r}{hint}")
     if scheme not in _FORMS:
         hint = f": {_HINTS[scheme]}" if scheme in _HINTS else f"; expected {_forms()}"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint, wrapClientTLS
+from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint
 from twisted.internet.protocol import Factory
+from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
 from .address import Address
@@ -44,10 +45,13 @@ async def connect(
 
         client = StreamClient(address, receiver, settings.bufferSize)
         factory = Factory.forProtocol(lambda: client)
+    if tls is not None:
+        # Not `wrapClientTLS`, which gathers small writes on the clock of the global reactor: that is not this one.
+        factory = TLSMemoryBIOFactory(tls, True, factory, clock=reactor)
     ready = client.ready
     begun = reactor.seconds()
     try:
-        await _bounded(reactor, _endpoint(reactor, address, settings, tls).connect(factory), settings.timeout)
+        await _bounded(reactor, _endpoint(reactor, address, settings).connect(factory), settings.timeout)
     except Exception:
         raise connectError(Failure(), address, settings.sourcePort) from None
     try:
@@ -59,21 +63,19 @@ async def connect(
     except TimeoutError:
         client.ready = None
         client.transport.abortConnection()
-        waited = "TLS" if address.isSecure else "the WebSocket handshake"
         raise ConnectError(
             "handshake",
-            f"{address}: connected, but no answer to {waited} within {settings.timeout:g} s: the port speaks "
+            f"{address}: connected, but no answer to the handshake within {settings.timeout:g} s: the port speaks "
             "something else, or the server does not serve",
         ) from None
     return client  # type: ignore[no-any-return]
 
 
-def _endpoint(reactor: Any, address: Address, settings: Settings, tls: ClientTls | None) -> Any:
+def _endpoint(reactor: Any, address: Address, settings: Settings) -> Any:
     if address.scheme == "unix":
         return UNIXClientEndpoint(reactor, address.path, settings.timeout)
     source = ("", settings.sourcePort) if settings.sourcePort else None
-    endpoint = HostnameEndpoint(reactor, address.host, address.port, settings.timeout, source)
-    return endpoint if tls is None else wrapClientTLS(tls, endpoint)
+    return HostnameEndpoint(reactor, address.host, address.port, settings.timeout, source)
 
 
 def _bounded(reactor: Any, waited: Deferred[Any], seconds: float) -> Deferred[Any]:

@@ -61,6 +61,9 @@ class DatagramClient(DatagramProtocol):
         except OSError as error:
             raise SendError((error.strerror or str(error)).lower()) from None
 
+    def pace(self, producer: object) -> None:
+        """A datagram that finds no place is lost; nothing waits."""
+
     def finish(self) -> bool:
         """UDP cannot say that nothing more comes."""
         return False

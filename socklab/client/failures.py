@@ -34,7 +34,7 @@ def connectError(failure: Failure, address: Address, sourcePort: int = 0) -> Con
             return sourceTaken(sourcePort, value)
         case error.DNSLookupError():
             return ConnectError("name", f"{address.host}: no such host name")
-        case error.TimeoutError() | DeferredTimeout() if code is None or code == errno.ETIMEDOUT:
+        case TimeoutError() | error.TimeoutError() | DeferredTimeout() if code is None or code == errno.ETIMEDOUT:
             return ConnectError(
                 "timeout",
                 f"{where}: timed out: no answer at all; the host is down, or a firewall drops what it is sent",

@@ -54,6 +54,9 @@ class Connection(Protocol):
         @raise SendError: this transport cannot carry it.
         """
 
+    def pace(self, producer: object) -> None:
+        """Have an `IPushProducer` paused while more waits to be sent than should."""
+
     def finish(self) -> bool:
         """Say that nothing more will be sent, and go on reading; False where the transport cannot say so."""
 

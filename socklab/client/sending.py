@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from twisted.internet.defer import Deferred, DeferredSemaphore, ensureDeferred, gatherResults
+from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore, ensureDeferred, gatherResults
 
 from .address import Address
 from .connecting import connect
@@ -110,14 +110,25 @@ class Sending:
             for number, message in self._plan.all():
                 await self._onItsOwn(number, message)
         else:
-            places: DeferredSemaphore = DeferredSemaphore(_AT_ONCE)
-            going = []
+            await self._atRate()
+
+    async def _atRate(self) -> None:
+        """Send each message when it is due, on a connection of its own."""
+        places: DeferredSemaphore = DeferredSemaphore(_AT_ONCE)
+        going: list[Deferred[Any]] = []
+        try:
             for number, message in self._plan.all():
                 due = await self._due(number)
                 await places.acquire()
                 own = ensureDeferred(self._onItsOwn(number, message, due))
                 going.append(own.addBoth(_released, places))
             await gatherResults(going, consumeErrors=True)
+        except CancelledError:
+            # Those that are on their way are neither answered nor lost.
+            for each in going:
+                each.addErrback(lambda failure: None)
+                each.cancel()
+            raise
 
     async def _due(self, number: int) -> float:
         """Wait until a message is due, and give when that is."""

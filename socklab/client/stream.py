@@ -38,6 +38,7 @@ class StreamClient(Protocol):
         self._closing = False
         self._peerFinished = False
         self._over = False
+        self._isPaced = False
         if address.isSecure:
             # A TLS connection is told when its handshake is done only if it listens.
             directlyProvides(self, IHandshakeListener)
@@ -73,6 +74,7 @@ class StreamClient(Protocol):
     def readConnectionLost(self) -> None:
         """The server has sent FIN: what we still owe goes out, then we close too."""
         self._peerFinished = True
+        self._unpace()
         self.transport.loseConnection()
 
     def writeConnectionLost(self) -> None:
@@ -103,17 +105,31 @@ class StreamClient(Protocol):
         if not self._over:
             self.transport.write(payload)
 
+    def pace(self, producer: object) -> None:
+        """Pause it while the socket is full."""
+        if not self._over:
+            self._isPaced = True
+            self.transport.registerProducer(producer, True)
+
+    def _unpace(self) -> None:
+        # While a producer is paused the connection would never close.
+        if self._isPaced:
+            self._isPaced = False
+            self.transport.unregisterProducer()
+
     def finish(self) -> bool:
         """Send FIN. TLS has no half of its own to close."""
         if self._address.isSecure:
             return False
         if not self._over and not self._closing:
+            self._unpace()
             self.transport.loseWriteConnection()
         return True
 
     def close(self) -> None:
         """Send FIN after what was sent, and read no more."""
         self._closing = True
+        self._unpace()
         self.transport.loseConnection()
 
     def abort(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import Any, Final
 
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509 import Certificate, DNSName, ExtensionNotFound, IPAddress, SubjectAlternativeName
 from OpenSSL import SSL
 from OpenSSL.crypto import X509
@@ -26,10 +27,12 @@ _UNKNOWN_AUTHORITY: Final = (2, 20, 21, 27)
 _REVOKED: Final = 23
 _PURPOSE: Final = 26
 
+ANSWERED: Final = "the server"
+"""Stands in what is said of a server that answered in TLS, if only to refuse."""
 _NO_TLS: Final = "what came is no TLS: the port does not speak it"
 _TOO_OLD: Final = "the server speaks only a version that is too old (before TLS 1.2)"
 _NOTHING_COMMON: Final = "the server found nothing in common: no cipher, or no certificate for this name"
-_CUT: Final = "the server closed in the middle of it"
+_CUT: Final = "closed in the middle of the handshake"
 _WORDS: Final = {
     "wrong version number": _NO_TLS,
     "unexpected message": "what came is no TLS, or what we sent ourselves: the port does not speak it",
@@ -54,7 +57,7 @@ def tlsText(error: BaseException | None) -> str:
     except (IndexError, TypeError):
         # OpenSSL says nothing of a connection that simply ends.
         return _CUT if "Unexpected EOF" in str(error) else str(error)
-    return _WORDS.get(reason, reason)
+    return _WORDS.get(reason, f"{ANSWERED} refused: {reason}" if "alert" in reason else reason)
 
 
 @implementer(IOpenSSLClientConnectionCreator)
@@ -131,8 +134,6 @@ def _problem(code: int, certificate: Certificate, depth: int) -> tuple[str, str]
 def _context(settings: TlsSettings) -> SSL.Context:
     context = SSL.Context(SSL.TLS_CLIENT_METHOD)
     context.set_min_proto_version(SSL.TLS1_2_VERSION)
-    # Without it OpenSSL asks the terminal for the passphrase of a key.
-    context.set_passwd_cb(lambda *_: b"")
     file = settings.authorities
     try:
         if file is None:
@@ -143,14 +144,23 @@ def _context(settings: TlsSettings) -> SSL.Context:
         if file is not None:
             context.use_certificate_chain_file(str(file))
             file = settings.key or file
-            context.use_privatekey_file(str(file))
+            # Not `use_privatekey_file`, for which OpenSSL asks the terminal for a passphrase.
+            context.use_privatekey(_key(file.read_bytes()))
             context.check_privatekey()
-    except SSL.Error:
-        why = (
-            "cannot be read" if file is None or not file.exists() else "is no PEM file of the kind that is needed"
-        )
+    except (SSL.Error, OSError, ValueError, TypeError):
+        what = "a key that fits the certificate" if file == settings.key else "certificates"
+        why = f"holds no PEM of {what}" if file is not None and file.is_file() else "no such file"
         raise ConnectError("tls", f"{file}: {why}") from None
     return context
+
+
+def _key(pem: bytes) -> Any:
+    """Read a key.
+
+    @raise ValueError: there is none.
+    @raise TypeError: it has a passphrase.
+    """
+    return load_pem_private_key(pem, None)
 
 
 def _names(certificate: Certificate) -> list[str]:

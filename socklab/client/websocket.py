@@ -67,6 +67,7 @@ class WebSocketClient(WebSocketClientProtocol):
         self._receiver = receiver
         self._timer: IDelayedCall | None = None
         self._refused: ConnectError | None = None
+        self._isPaced = False
         self.about: Mapping[str, str] = {}
         self.ready: Deferred[WebSocketClient] | None = Deferred()
         """Fires when the handshake is done."""
@@ -115,6 +116,9 @@ class WebSocketClient(WebSocketClientProtocol):
         self, code: int | None = None, reasonUtf8: bytes | None = None, isReply: bool = False
     ) -> None:
         """Say it, and wait for the server to close."""
+        if self._isPaced:
+            self._isPaced = False
+            self.transport.unregisterProducer()
         super().sendCloseFrame(code, reasonUtf8, isReply)
         if self._timer is None and self.state == self.STATE_CLOSING:
             self._timer = self._reactor.callLater(_PATIENCE, self._tooSlow)
@@ -153,6 +157,12 @@ class WebSocketClient(WebSocketClientProtocol):
         """Send a message."""
         if self.state == self.STATE_OPEN:
             self.sendMessage(payload, isBinary)
+
+    def pace(self, producer: object) -> None:
+        """Pause it while the socket is full."""
+        if self.state == self.STATE_OPEN:
+            self._isPaced = True
+            self.transport.registerProducer(producer, True)
 
     def finish(self) -> bool:
         """WebSocket cannot say that nothing more comes without closing."""

@@ -13,9 +13,13 @@ from ..config.console import Console
 from ..limits import Limits
 from ..listeners import StartError, startLine
 from ..log import say
+from ..message import FactoryLike
 from ..metrics.lag import ReactorLag
+from ..policy.access import Access
+from ..policy.gate import Gate, House
 from ..policy.origin import PagePolicy, isLoopbackName
 from ..transports.listen import endpointOf, whereOf
+from ..transports.serving import Serving
 from .pages import pagesOf
 from .site import ConsoleSite
 
@@ -47,7 +51,8 @@ class ConsoleService(Service):
             self._lag = ReactorLag(lab.reactor)
         self._site = ConsoleSite(pagesOf(lab, self._lag), _policy(config), lab.reactor)
         failures: list[Failure] = []
-        endpoint = endpointOf(config.listen, lab.reactor, Limits())
+        serving = _serving(self._site, lab)
+        endpoint = endpointOf(config.listen, lab.reactor, lambda: serving)
         opened = cast(Any, endpoint.listen(self._site))
         opened.addCallback(self._opened).addErrback(failures.append)
         if failures:
@@ -83,6 +88,13 @@ class ConsoleService(Service):
             self._lag.stop()
         port, self.port = self.port, None
         return succeed(None) if port is None else maybeDeferred(cast(Any, port.stopListening))
+
+
+def _serving(site: ConsoleSite, lab: Lab) -> Serving:
+    """Give what TLS wants to know of whom it shakes hands for: how long that may take, and who is told."""
+    limits, clock = Limits(), lab.reactor
+    gate = Gate(Access(["allow all"]), limits, House(), clock.seconds)
+    return Serving(NAME, cast(FactoryLike, site), lab.events, clock, gate, limits)
 
 
 def _policy(config: Console) -> PagePolicy:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import struct
 import subprocess
@@ -174,6 +175,8 @@ def test_command(tmp_path: Path, run: Run) -> None:
     number = tape.conversations()[1].connection
     result = run("export", "x.jsonl", "--pcapng", "x.pcapng", "--connection", str(number))
     assert result.output == "x.pcapng: 7 packets of 1 conversations\n"
+    result = run("export", "x.jsonl", "--pcapng", "x.pcapng", "--json")
+    assert json.loads(result.output) == {"file": "x.pcapng", "packets": 14, "conversations": 2}
     assert (tmp_path / "x.pcapng").read_bytes()[:4] == b"\x0a\x0d\x0d\x0a"
 
 
