@@ -71,6 +71,7 @@ class Conversation:
         "_closed",
         "_idle",
         "_life",
+        "_peer",
         "_pending",
         "_rates",
         "_serving",
@@ -78,13 +79,13 @@ class Conversation:
         "_told",
         "held",
         "listening",
-        "peer",
         "protocol",
         "ready",
     )
 
-    def __init__(self, serving: Serving, adapter: Adapter, peer: Peer, told: bool = True) -> None:
-        """@param told: whether the beginning, the end and every fault are events; else a fault is one once."""
+    def __init__(self, serving: Serving, adapter: Adapter, peer: Peer | None = None, told: bool = True) -> None:
+        """@param peer: what events say of the peer; by default what the adapter says by then.
+        @param told: whether the beginning, the end and every fault are events; else a fault is one once."""
         self._serving = serving
         self._adapter = adapter
         self._told = told
@@ -95,7 +96,7 @@ class Conversation:
         self._life: IDelayedCall | None = None
         self._rates = Rates.of(serving.limits, serving.clock)
         self._slowed: IDelayedCall | None = None
-        self.peer = peer
+        self._peer = peer
         self.protocol: MessageProtocol | None = None
         self.listening = True
         """Whether messages still reach the protocol."""
@@ -104,6 +105,15 @@ class Conversation:
         self.ready: MessageProtocol | None = None
         """The protocol, while nothing stands between it and the next message: it listens, is not busy, and neither
         its peer's rate nor its silence is measured. One look at this is what all the guards cost most messages."""
+
+    @property
+    def peer(self) -> Peer:
+        """What is known of the other side."""
+        return self._peer or self._adapter.peer
+
+    @peer.setter
+    def peer(self, peer: Peer) -> None:
+        self._peer = peer
 
     def begin(self) -> bool:
         """Build the protocol and introduce the transport; False when the Factory refuses the peer or raised."""

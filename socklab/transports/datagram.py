@@ -54,7 +54,7 @@ class DatagramPeer:
         self.clock: IReactorTime = peers.serving.clock
         self.encoding = peers.serving.encoding
         self.wireFormat: Hashable = ("udp", self.encoding, self._lineEnd)
-        self.conversation = Conversation(peers.serving, self, self.peer, told=number > 0)
+        self.conversation = Conversation(peers.serving, self, told=number > 0)
 
     @property
     def peer(self) -> Peer:
@@ -83,11 +83,9 @@ class DatagramPeer:
             result = protocol.messageReceived(data, True)
             if result is None and conversation.ready is protocol and not self._quiet:
                 return True
-            conversation.peer = self.peer
             if result is not None:
                 conversation.awaits(result)
         except Exception:
-            conversation.peer = self.peer
             conversation.raised(Failure())
         return False
 

@@ -70,13 +70,15 @@ class StreamConnection:
         "_framing",
         "_heard",
         "_messages",
+        "_number",
         "_output",
         "_paused",
+        "_peer",
+        "_secure",
         "_serving",
         "_unread",
         "clock",
         "encoding",
-        "peer",
         "transport",
         "wireFormat",
     )
@@ -107,23 +109,30 @@ class StreamConnection:
         """Begin the conversation, unless TLS or a proxy must first tell who is there."""
         serving = self._serving
         self._output = Output(self.transport, serving, self)
-        self._conversation = Conversation(serving, self, self._lookAtPeer(newConnection()))
+        self._number = newConnection()
+        # Who it is can be told whenever somebody asks: kept for thousands who are idle, that costs 250 bytes each.
+        self._peer: Peer | None = None
+        self._secure = INegotiated.providedBy(self.transport)
+        self._conversation = Conversation(serving, self)
         serving.connections.add(self)
         serving.counts.accepted += 1
         serving.counts.open += 1
         self._begun = False
         self._entered = not serving.proxied
-        if not (serving.proxied or self.peer.kind == "tls"):
+        if not (serving.proxied or self._secure):
             self._begin()
 
-    def _lookAtPeer(self, connection: int) -> Peer:
-        self.peer = peerOf(self.transport, encoding=self.encoding, connection=connection)
-        return self.peer
+    @property
+    def peer(self) -> Peer:
+        """What is known of the other side (`IMessageTransport`)."""
+        if self._peer is None:
+            self._peer = peerOf(self.transport, encoding=self.encoding, connection=self._number)
+        return self._peer
 
     def handshakeCompleted(self) -> None:
         """TLS is set up: who did not come so far has not been here."""
         if not self._serving.proxied:
-            self._conversation.peer = self._lookAtPeer(self.peer.connection)
+            self._peer = None
             self._begin()
 
     def _begin(self) -> None:
@@ -132,6 +141,8 @@ class StreamConnection:
             return
         if not self._conversation.begin():
             self._output.abort()
+        # The log has told of it; whoever asks from now on wants to know more often.
+        self._peer = None
 
     def _enter(self) -> bool:
         """Behind a proxy the client's address is known only now: let it in, or not."""
@@ -183,13 +194,13 @@ class StreamConnection:
 
     def _hearFirst(self, data: bytes) -> None:
         self._heard = True
-        self._direct = self._framing is None and self.peer.kind != "tls"
+        self._direct = self._framing is None and not self._secure
         serving, conversation = self._serving, self._conversation
         if not self._begun:
-            conversation.peer = self._lookAtPeer(self.peer.connection)
+            self._peer = None
             self._begin()
         if conversation.listening and not getattr(serving.factory, "takesAnything", False):
-            foreign = onFramed(serving.service, self._framing, self.peer.kind == "tls", data)
+            foreign = onFramed(serving.service, self._framing, self._secure, data)
             if foreign is not None:
                 conversation.cut(foreign.why)
                 self._output.write(foreign.answer)
@@ -202,7 +213,7 @@ class StreamConnection:
             self._serving.events.emit(InputEnded(self._serving.service, self.peer))
         self._feed()
 
-    def _feed(self, data: bytes = b"") -> None:
+    def _feed(self, data: bytes | None = None) -> None:
         """Give the protocol what was read, and the end of it, for as long as it may have it.
 
         @param data: what was read just now, when nothing else waits.
@@ -212,7 +223,7 @@ class StreamConnection:
         self._feeding = True
         conversation = self._conversation
         try:
-            if data:
+            if data is not None:
                 self._messages = self._cut(data)
             while conversation.listening and not conversation.held and self._feedSome(conversation):
                 pass
@@ -279,7 +290,7 @@ class StreamConnection:
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The connection is gone."""
         self._output.lost()
-        if self.peer.kind == "tls":
+        if self._secure:
             self._explain(reason)
         self._conversation.lost(reason)
         self._serving.connections.discard(self)
