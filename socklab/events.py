@@ -1,14 +1,16 @@
-"""What happens, as one stream of typed events; the log and the trace only observe it.
+"""What happens, as one stream of typed events; the log, the trace and records only observe it.
 
 The transports emit; nothing in the program waits for an observer or changes by one. Events of traffic, one for
-each message, are made only while an observer asks for them.
+each message, and of the bytes on the wire are made only while an observer asks for them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
+from twisted.internet.interfaces import IAddress
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -28,6 +30,9 @@ class Event:
 @dataclass(frozen=True, slots=True)
 class Opened(Event):
     """A conversation began: a connection, a completed WebSocket handshake, or the first datagram of a peer."""
+
+    local: IAddress | None = field(default=None, compare=False)
+    """This side's address; told only while somebody wants traffic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,39 @@ class MessageSent(Event):
 
     payload: bytes
     isBinary: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BytesReceived(Event):
+    """Bytes were read, within TLS, where they are not the message itself: lines with their ends, frames."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class BytesSent(Event):
+    """Such bytes were written."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class InputEnded(Event):
+    """The peer will send nothing more (FIN), and may still be reading; an event of traffic."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paused(Event):
+    """Nothing more is read from a peer for now; an event of traffic."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed(Event):
+    """What was said by a `Paused` of the same reason holds no longer; an event of traffic."""
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,21 +127,48 @@ class Failed(Event):
 Observer = Callable[[Event], None]
 
 
+class _Subscription(NamedTuple):
+    observer: Observer
+    traffic: bool
+    wire: bool
+
+
 class Events:
     """The stream: observers come and go, transports emit."""
 
     def __init__(self) -> None:
-        self._own: list[tuple[Observer, bool]] = []
+        self._own: list[_Subscription] = []
+        self._above: Events | None = None
+        self._branches: list[Events] = []
         self._observers: tuple[Observer, ...] = ()
         self.traffic = False
-        """Whether somebody wants `MessageReceived` and `MessageSent`; a transport asks before it makes one."""
+        """Whether somebody wants each message: `MessageReceived`, `MessageSent`, `InputEnded`, `Paused`,
+        `Resumed`; a transport asks before it makes one."""
+        self.wire = False
+        """Whether somebody wants `BytesReceived` and `BytesSent`, of connections that are yet to come."""
 
-    def subscribe(self, observer: Observer, traffic: bool = False) -> Callable[[], None]:
+    def branch(self) -> Events:
+        """Give the stream of a part: its events go here too. Who asks for traffic there pays for no other part."""
+        branch = Events()
+        branch._above = self
+        self._branches.append(branch)
+        branch._look()
+        return branch
+
+    def leave(self) -> None:
+        """The part is gone."""
+        if self._above is not None:
+            self._above._branches.remove(self)
+            self._above = None
+            self._look()
+
+    def subscribe(self, observer: Observer, traffic: bool = False, wire: bool = False) -> Callable[[], None]:
         """Have `observer` called with each event from now on, until what is given here is called.
 
         @param traffic: whether it wants each message too.
+        @param wire: whether it wants the bytes too.
         """
-        subscription = (observer, traffic)
+        subscription = _Subscription(observer, traffic, wire)
         self._own.append(subscription)
         self._look()
 
@@ -115,8 +180,15 @@ class Events:
         return unsubscribe
 
     def _look(self) -> None:
-        self._observers = tuple(observer for observer, _ in self._own)
-        self.traffic = any(traffic for _, traffic in self._own)
+        above = self._above
+        self._observers = (
+            *(each.observer for each in self._own),
+            *(above._observers if above is not None else ()),
+        )
+        self.traffic = any(each.traffic for each in self._own) or (above is not None and above.traffic)
+        self.wire = any(each.wire for each in self._own) or (above is not None and above.wire)
+        for branch in self._branches:
+            branch._look()
 
     def emit(self, event: Event) -> None:
         """Tell each observer; one that raises is logged and harms nothing."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
@@ -12,13 +12,19 @@ from twisted.logger import Logger
 from .blame import ownLine
 from .config import Config, Listener
 from .config import Service as ServiceConfig
+from .counts import Counts, RecordCounts
 from .events import Events
 from .listeners import ListenerService, StartError, pagesOf
 from .log import say
-from .message import startFactory
+from .message import Peer, startFactory
 from .policy.gate import Gate, House
 from .policy.house import MemoryBudget, descriptors
+from .records.lines import addressText
+from .records.recording import Recording
 from .transports.serving import OpenConnections, Serving
+
+if TYPE_CHECKING:
+    from .console import ConsoleService
 
 _log = Logger(namespace="socklab")
 
@@ -37,9 +43,28 @@ class Lab(MultiService):
         self.connections = OpenConnections()
         self.house = House()
         self.udpPorts: set[int] = set()
+        self.counts: dict[tuple[str, str], Counts] = {}
+        """What was counted, by service and transport, also of those that are gone."""
+        self.recorded: dict[str, RecordCounts] = {}
+        """What was recorded, by service."""
+        self.ready = False
+        """Whether newcomers are served: all listeners are open, and it is not about to stop."""
         self.configure(config)
+        self.console: ConsoleService | None = None
+        if config.console is not None:
+            # Imported late: it brings twisted.web along.
+            from .console import ConsoleService
+
+            self.console = ConsoleService(config.console, self)
         for service in config.services:
             ProtocolService(service, self).setServiceParent(self)
+        if self.console is not None:
+            # Behind the others: what it tells of is there by then.
+            self.console.setServiceParent(self)
+
+    def countsOf(self, service: str, transport: str) -> Counts:
+        """Give what is counted of a service on a transport, whichever its listeners are or were."""
+        return self.counts.setdefault((service, transport), Counts())
 
     def configure(self, config: Config) -> None:
         """Take what `[server]` says of all services, at first or anew."""
@@ -51,7 +76,7 @@ class Lab(MultiService):
 
     def protocolServices(self) -> list[ProtocolService]:
         """Give what is served."""
-        return [cast(ProtocolService, each) for each in self]
+        return [each for each in self if isinstance(each, ProtocolService)]
 
     def privilegedStartService(self) -> None:
         """Open all listeners, or none."""
@@ -63,6 +88,11 @@ class Lab(MultiService):
                 service.closeListeners()
                 service.stopFactory()
             raise
+
+    def startService(self) -> None:
+        """Serve newcomers."""
+        super().startService()
+        self.ready = True
 
     def port(self, service: str, transport: str) -> IListeningPort:
         """Give a service's first open port of a transport.
@@ -83,7 +113,11 @@ class Lab(MultiService):
         """Shutdown has to wait for peers, so many seconds at most."""
 
     def stopService(self) -> Deferred[None]:
-        """Close the listeners, tell the peers, send what is owed; after `shutdown_timeout` cut who is left."""
+        """Close the listeners, tell the peers, send what is owed; after `shutdown_timeout` cut who is left.
+
+        The console stays until then.
+        """
+        self.ready = False
         closed = DeferredList([each.stopAccepting() for each in self.protocolServices()], consumeErrors=True)
         left = closed.addCallback(lambda _: self.leave(self.connections))
         if len(self.connections):
@@ -115,6 +149,8 @@ class ProtocolService(MultiService):
         self.leaving = False
         """Whether it is no longer of the config, and only its peers are left."""
         self.connections = OpenConnections(lab.connections)
+        self.events = lab.events.branch()
+        self._recording: Recording | None = None
         self._gate = Gate(config.access, config.limits, lab.house, self._clock.seconds)
         for listener in config.listeners:
             self.listenerService(config, listener).setServiceParent(self)
@@ -124,10 +160,12 @@ class ProtocolService(MultiService):
         serving = Serving(
             service=config.name,
             factory=config.factory,
-            events=self._lab.events,
+            events=self.events,
             clock=self._clock,
             gate=self._gate,
             limits=config.limits,
+            counts=self._lab.countsOf(config.name, listener.listen.transport),
+            counting=self._lab.console is not None and self._lab.console.hasMetrics,
             refusal=config.table.refusal,
             pages=pagesOf(listener.listen, config),
             encoding=listener.encoding,
@@ -154,6 +192,36 @@ class ProtocolService(MultiService):
             self._isStarted = True
         super().privilegedStartService()
 
+    def startService(self) -> None:
+        """Begin to record, as the user that the process is by now."""
+        super().startService()
+        self._record()
+
+    def _record(self) -> None:
+        record = self.config.record
+        if self._recording is not None:
+            self._recording.finish()
+            self._recording = None
+        if record is not None:
+            name, reactor = self.config.name, self._lab.reactor
+            counts = self._lab.recorded.setdefault(name, RecordCounts())
+            recording = Recording(
+                name, record, counts, self._localOf, lambda line: reactor.callFromThread(say, line)
+            )
+            recording.start(self.events)
+            self._recording = recording
+
+    def _localOf(self, peer: Peer) -> str:
+        """Give where a datagram came to: the first of the service's ports with that kind of address."""
+        ports = [each.port for each in self.listeners() if each.listener.listen.kind == "udp"]
+        found = [addressText(each.getHost()) for each in ports if each is not None]
+        return next((each for each in found if each.startswith("[") == (":" in peer.host)), "")
+
+    def reopenRecord(self) -> None:
+        """Go on in a file of the same name: what was written so far was moved away."""
+        if self._recording is not None:
+            self._recording.reopen()
+
     def reconfigure(
         self,
         config: ServiceConfig,
@@ -167,7 +235,10 @@ class ProtocolService(MultiService):
         @param kept: listeners as they were, and as they are now.
         @raise StartError: a new listener cannot be opened; all else is done.
         """
+        isRecordNew = config.record != self.config.record
         self.config = config
+        if isRecordNew:
+            self._record()
         self._gate.configure(config.access, config.limits)
         running = {id(each.listener): each for each in self.listeners()}
         for before, now in kept:
@@ -225,6 +296,10 @@ class ProtocolService(MultiService):
 
         def stopFactory(result: object) -> object:
             self.stopFactory()
+            self.events.leave()
+            if self._recording is not None:
+                self._recording.finish()
+                self._recording.join()
             return result
 
         return maybeDeferred(super().stopService).addBoth(stopFactory)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from twisted.logger import Logger
 
-from .config import Config, Listener, Service
+from .config import Config, Console, Listener, Service
 from .lab import Lab, ProtocolService
 from .listeners import ListenerService, StartError, startLine
 from .transports.listen import isAbsent, probe
@@ -76,6 +76,10 @@ class Plan:
     """Keys of `[server]` that are changed."""
     refused: list[str]
     """Keys of `[server]` that need a restart."""
+    console: list[str] = field(default_factory=list)
+    """Keys of `[console]` that are changed."""
+    consoleRefused: list[str] = field(default_factory=list)
+    """Those that need a restart."""
 
     def lines(self) -> Iterator[str]:
         """Tell it, a line for each thing."""
@@ -85,6 +89,10 @@ class Plan:
             yield f"~ [server]: {', '.join(self.server)}"
         if self.refused:
             yield f"! [server]: {', '.join(self.refused)}: needs a restart"
+        if self.console:
+            yield f"~ [console]: {', '.join(self.console)}"
+        if self.consoleRefused:
+            yield f"! [console]: {', '.join(self.consoleRefused)}: needs a restart"
 
 
 def plan(old: Config, new: Config, running: bool = False) -> Plan:
@@ -105,7 +113,16 @@ def plan(old: Config, new: Config, running: bool = False) -> Plan:
         plans,
         [key for key in keys if key in _INPLACE],
         [key for key in keys if key not in _INPLACE],
+        *_compareConsoles(old.console, new.console),
     )
+
+
+def _compareConsoles(old: Console | None, new: Console | None) -> tuple[list[str], list[str]]:
+    """Give which keys of `[console]` can be changed, and which cannot."""
+    if old is None or new is None:
+        return [], ["listen"] if old is not new else []
+    keys = [key for key in ("listen", "hosts", "metrics") if getattr(old, key) != getattr(new, key)]
+    return [key for key in keys if key == "hosts"], [key for key in keys if key != "hosts"]
 
 
 def _compare(old: Service | None, new: Service) -> ServicePlan:
@@ -237,7 +254,12 @@ def reload(lab: Lab, config: Config) -> Iterator[str]:
         if done is not None:
             served.append(done)
     server = config.server.model_copy(update={key: getattr(lab.config.server, key) for key in planned.refused})
-    lab.configure(replace(config, server=server, services=tuple(served)))
+    console = lab.config.console
+    if console is not None and config.console is not None:
+        console = replace(console, hosts=config.console.hosts)
+        if lab.console is not None:
+            lab.console.reconfigure(console)
+    lab.configure(replace(config, server=server, services=tuple(served), console=console))
 
 
 def _apply(

@@ -142,6 +142,8 @@ class LabProcess(Lab):
     def _reload(self) -> None:
         """Read the config again, and take from it what can be changed while peers stay."""
         self._notifier.reloading()
+        for service in self.protocolServices():
+            service.reopenRecord()
         try:
             config = self._load(again=True)
         except ConfigError as error:
@@ -187,6 +189,8 @@ def _taken(config: Config) -> list[str]:
     Each is bound once more in `privilegedStartService`, which decides.
     """
     lines = []
+    if config.console is not None and (taken := probe(config.console.listen)) is not None:
+        lines.append(startLine("console", config.console.listen, taken))
     for service in config.services:
         for listener in service.listeners:
             trouble = listener.listen.trouble

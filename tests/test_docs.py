@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import pytest
 from pydantic import BaseModel
@@ -20,7 +20,16 @@ from pydantic_core import PydanticUndefined
 from socklab import Factory, Lines
 from socklab.config import ConfigError, loadConfig
 from socklab.config.factories import optionsModel
-from socklab.config.schema import FileTable, ListenTable, ServerTable, ServiceTable, TlsTable, WebSocketTable
+from socklab.config.schema import (
+    ConsoleTable,
+    FileTable,
+    ListenTable,
+    RecordTable,
+    ServerTable,
+    ServiceTable,
+    TlsTable,
+    WebSocketTable,
+)
 from socklab.limits import BACKLOG, Limits
 from socklab.policy import rates
 from socklab.protocols.chat import COMMANDS, ChatFactory
@@ -45,6 +54,8 @@ TABLES: dict[str, type[BaseModel]] = {
     "`[service.limits]`": Limits,
     "`[service.websocket]`": WebSocketTable,
     "`[service.tls]`": TlsTable,
+    "`[service.record]`": RecordTable,
+    "`[console]`": ConsoleTable,
     "echo": optionsModel(EchoFactory),
     "chat": optionsModel(ChatFactory),
     "oneshot": optionsModel(OneShotFactory),
@@ -146,7 +157,8 @@ def test_default(heading: str, key: str, model: type[BaseModel]) -> None:
     else:
         # Read as the file would be: "64KiB" is 65536.
         value = tomllib.loads(f"value = {said}")["value"]
-        required = {"protocol": "echo", "listen": ["tcp:0"], "endpoint": "tcp:0"}
+        listen = "tcp:0" if model is ConsoleTable else ["tcp:0"]
+        required = {"protocol": "echo", "listen": listen, "endpoint": "tcp:0", "file": "x", "keep": 1}
         given = {name: required[name] for name, field in model.model_fields.items() if field.is_required()}
         read = model.model_validate({**given, key: value}, context={"folder": CHECKOUT})
         assert getattr(read, key) == default
@@ -154,14 +166,15 @@ def test_default(heading: str, key: str, model: type[BaseModel]) -> None:
 
 def test_every_table_is_documented() -> None:
     """The schema has no table that TABLES above leaves out."""
-    assert FileTable.model_fields.keys() == {"server", "service"}
+    assert FileTable.model_fields.keys() == {"server", "console", "service"}
     tables = {
-        field.annotation
+        each
         for model in (FileTable, ServiceTable)
         for field in model.model_fields.values()
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+        for each in (field.annotation, *get_args(field.annotation))
+        if isinstance(each, type) and issubclass(each, BaseModel) and each is not ServiceTable
     }
-    assert tables == {ServerTable, Limits, WebSocketTable, TlsTable}
+    assert tables == {ServerTable, Limits, WebSocketTable, TlsTable, RecordTable, ConsoleTable}
 
 
 def test_what_cannot_be_set() -> None:

@@ -15,11 +15,14 @@ from .certificate import command as certificate
 from .check import command as check
 from .connect import command as connect
 from .explain import command as explain
+from .export import command as export
 from .new import command as new
 from .plan import command as plan
 from .probe import command as probe
 from .protocols import command as protocols
+from .replay import command as replay
 from .send import command as send
+from .show import command as show
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -34,5 +37,18 @@ def main() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
-for each in (certificate, check, connect, explain, new, plan, probe, protocols, send):
+for each in (
+    certificate,
+    check,
+    connect,
+    explain,
+    export,
+    new,
+    plan,
+    probe,
+    protocols,
+    replay,
+    send,
+    show,
+):
     main.add_command(each)

@@ -16,18 +16,30 @@ from ..limits import Limits
 from ..message import framingFor
 from ..policy.access import Access, RuleError
 from ..transports.listen import Listen, parseListen, unreadable
+from .console import Console, hasMetrics, parseConsole
 from .errors import ConfigError, Mistake, place
 from .factories import build, tryFraming
 from .finding import NoProtocol, find
-from .fit import boundless, faceless, unservable, useless
+from .fit import boundless, faceless, silent, unservable, useless
 from .options import Unmade
-from .schema import FileTable, ListenTable, ServerTable, ServiceTable, WebSocketTable
+from .record import Record, recordOf, wrongFile
+from .schema import ConsoleTable, FileTable, ListenTable, ServerTable, ServiceTable, WebSocketTable
 from .validation import mistakes
 
 if TYPE_CHECKING:
     from ..transports.tls import ClientCertificates
 
-__all__ = ["Config", "ConfigError", "Listener", "Service", "loadConfig", "loadLab", "readConfig"]
+__all__ = [
+    "Config",
+    "ConfigError",
+    "Console",
+    "Listener",
+    "Record",
+    "Service",
+    "loadConfig",
+    "loadLab",
+    "readConfig",
+]
 
 
 @dataclass(frozen=True)
@@ -58,6 +70,7 @@ class Service:
     access: Access
     limits: Limits
     websocket: WebSocketTable
+    record: Record | None = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +79,7 @@ class Config:
 
     server: ServerTable
     services: tuple[Service, ...]
+    console: Console | None = None
 
 
 def loadConfig(path: Path, again: bool = False) -> Config:
@@ -120,7 +134,9 @@ def _check(raw: dict[str, Any], path: Path, again: bool) -> Config:
     ]
     for draft in drafts:
         found += draft.mistakes
-    found += _duplicates(drafts)
+    listen, wrong = parseConsole(raw.get("console"), path.resolve().parent, again)
+    found += wrong
+    found += _duplicates(drafts, listen)
     ready: list[Service] = []
     if not found and table is not None:
         for draft, one in zip(drafts, table.service, strict=True):
@@ -132,7 +148,13 @@ def _check(raw: dict[str, Any], path: Path, again: bool) -> Config:
         raise ConfigError(
             [": ".join(filter(None, (str(path), place(loc, raw), what))) for loc, what in _tidy(found)]
         )
-    return Config(table.server, tuple(ready))
+    return Config(table.server, tuple(ready), _console(table.console, listen))
+
+
+def _console(table: ConsoleTable | None, listen: Listen | None) -> Console | None:
+    if table is None or listen is None:
+        return None
+    return Console(listen, table.hosts, hasMetrics() if table.metrics == "optional" else table.metrics)
 
 
 def _tidy(found: list[Mistake]) -> list[Mistake]:
@@ -159,6 +181,7 @@ class _Draft:
     def __init__(self, index: int, raw: dict[str, Any], path: Path, again: bool) -> None:
         folder = path.resolve().parent
         self.index = index
+        self.folder = folder
         self.raw = raw
         self.mistakes: list[Mistake] = []
         self.listens: list[Listen | None] = []
@@ -177,6 +200,7 @@ class _Draft:
         self._access = self._parseAccess()
         self._checkAddresses()
         self._checkLimits()
+        self._checkRecord()
 
     @property
     def name(self) -> str | None:
@@ -256,6 +280,15 @@ class _Draft:
             ):
                 self._wrong(*loc, what=what)
 
+    def _checkRecord(self) -> None:
+        table = self.raw.get("record")
+        file = table.get("file") if isinstance(table, dict) else None
+        if why := wrongFile(file, self.folder):
+            self._wrong("record", "file", what=why)
+        listens = [each for each in self.listens if each is not None]
+        if isinstance(table, dict) and self.factory is not None and (why := silent(self.factory, listens)):
+            self._wrong("record", what=why)
+
     def _parse(
         self, number: int, entry: object, folder: Path, clients: ClientCertificates | None, again: bool
     ) -> Listen | None:
@@ -301,6 +334,7 @@ class _Draft:
             self._access,
             table.limits,
             table.websocket,
+            recordOf(table.record, self.folder),
         )
 
     def _listener(self, listen: Listen, own: ListenTable, table: ServiceTable) -> Listener:
@@ -311,7 +345,7 @@ class _Draft:
         return Listener(listen, framing, lines, own.encoding or table.encoding, own.optional)
 
 
-def _duplicates(drafts: list[_Draft]) -> Iterator[Mistake]:
+def _duplicates(drafts: list[_Draft], console: Listen | None) -> Iterator[Mistake]:
     """Find names and addresses that stand twice."""
     names: dict[str, int] = {}
     addresses: list[tuple[Listen, str]] = []
@@ -333,3 +367,15 @@ def _duplicates(drafts: list[_Draft]) -> Iterator[Mistake]:
                     yield Mistake(("service", draft.index, "listen", number), what)
                     break
             addresses.append((listen, where))
+    files: dict[Path, int] = {}
+    for draft in drafts:
+        table = draft.raw.get("record")
+        if isinstance(table, dict) and isinstance(file := table.get("file"), str):
+            first = files.setdefault((draft.folder / file).resolve(), draft.index)
+            if first != draft.index:
+                what = f"service[{first + 1}] writes to this file already"
+                yield Mistake(("service", draft.index, "record", "file"), what)
+    for other, there in addresses:
+        if console is not None and console.conflicts(other):
+            yield Mistake(("console", "listen"), f'"{console.text}": {there} has this address already')
+            break

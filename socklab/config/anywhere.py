@@ -25,4 +25,7 @@ def anywhere(config: Config, folder: Path) -> Config:
         )
         for service in config.services
     ]
-    return replace(config, services=tuple(services))
+    console = config.console
+    if console is not None:
+        console = replace(console, listen=console.listen.at(port=0, path=folder / f"{next(numbers)}.sock"))
+    return replace(config, services=tuple(services), console=console)

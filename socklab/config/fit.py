@@ -97,3 +97,10 @@ def faceless(factory: Any, listens: Iterable[Listen], keys: Collection[str]) -> 
         if needs and listen.prefix == "haproxy" and listen.kind == "stream":
             why = f"a plain Twisted protocol behind haproxy: shows the proxy's address to `{needs[0]}`"
             yield Mistake(("listen", number), f'"{listen.text}": {why}')
+
+
+def silent(factory: Any, listens: Iterable[Listen]) -> str | None:
+    """Say why there would be nothing to record; None when there is."""
+    if speaksMessages(factory) or any(each.kind == "websocket" for each in listens):
+        return None
+    return "what a plain Twisted protocol says is seen over WebSocket only, and it has no such listener"

@@ -102,6 +102,23 @@ class TlsTable(Table):
     """Whether a client without a certificate is refused."""
 
 
+def _checkFile(text: str) -> str:
+    if not text or "\0" in text:
+        raise ValueError
+    return text
+
+
+class RecordTable(Table):
+    """`[service.record]`: a file with all that is said."""
+
+    file: Annotated[str, AfterValidator(_checkFile), Expected("the path of a file")]
+    """JSON Lines; what is there stays, and more is added."""
+    rotate: Size = 100 * 1024 * 1024
+    """Bytes; before it would have more, it becomes `FILE.1`, and another one is begun."""
+    keep: Annotated[int, Field(ge=1, le=1000)] = 5
+    """How many of `FILE.1`, `FILE.2` and so on stay."""
+
+
 class ListenTable(Table):
     """An entry of `listen` with settings of its own."""
 
@@ -146,12 +163,25 @@ class ServiceTable(Table):
     limits: Limits = Limits()
     websocket: WebSocketTable = WebSocketTable()
     tls: TlsTable = TlsTable()
+    record: RecordTable | None = None
+
+
+class ConsoleTable(Table):
+    """`[console]`: HTTP for the operator."""
+
+    listen: Annotated[str, Expected('an endpoint, such as "tcp:59300"')]
+    """Where; on 127.0.0.1 when it does not say."""
+    hosts: Annotated[tuple[HostName, ...], Field(strict=False), Expected("a list of host names")] = ()
+    """Names by which it may be asked for, beside the machine's own."""
+    metrics: bool | Literal["optional"] = True
+    """Whether it has metrics for Prometheus; `optional`: where prometheus-client is installed."""
 
 
 class FileTable(Table):
     """The whole file."""
 
     server: ServerTable = ServerTable()
+    console: ConsoleTable | None = None
     service: Annotated[
         tuple[ServiceTable, ...],
         Field(min_length=1, strict=False),

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from ..events import Closed, Cut, Dropped, Event, Failed, MessageReceived, MessageSent, Opened, Refused
+from ..events import (
+    Closed,
+    Cut,
+    Dropped,
+    Event,
+    Failed,
+    MessageReceived,
+    MessageSent,
+    Opened,
+    Paused,
+    Refused,
+    Resumed,
+)
 from ..message import Peer
 from .lines import TraceForm, shortened
 
@@ -14,6 +26,8 @@ _NAMES: dict[type[Event], str] = {
     Closed: "closed",
     MessageReceived: "message_received",
     MessageSent: "message_sent",
+    Paused: "paused",
+    Resumed: "resumed",
     Cut: "cut",
     Refused: "refused",
     Dropped: "dropped",
@@ -49,7 +63,7 @@ def fieldsOf(event: Event, trace: TraceForm) -> Fields:
             fields |= _ofMessage(peer, payload, isBinary, trace)
         case Refused(rule=rule, reason=reason):
             fields |= {"rule": rule, "reason": shortened(reason)}
-        case Cut(reason=reason) | Dropped(reason=reason):
+        case Cut(reason=reason) | Dropped(reason=reason) | Paused(reason=reason) | Resumed(reason=reason):
             fields["reason"] = shortened(reason)
     return fields
 

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from ..events import Closed, Cut, Dropped, Event, Failed, MessageReceived, MessageSent, Opened, Refused
+from ..events import (
+    Closed,
+    Cut,
+    Dropped,
+    Event,
+    Failed,
+    MessageReceived,
+    MessageSent,
+    Opened,
+    Paused,
+    Refused,
+    Resumed,
+)
 from ..message import Peer
 from ..text import hexadecimal, quoted
 
@@ -36,6 +48,10 @@ def lineOf(event: Event, trace: TraceForm = "text") -> str:
             return f"{who} received {_message(event.peer, payload, isBinary, trace)}"
         case MessageSent(payload=payload, isBinary=isBinary):
             return f"{who} sent {_message(event.peer, payload, isBinary, trace)}"
+        case Paused(reason=reason):
+            return f"{who} paused: {reason}"
+        case Resumed(reason=reason):
+            return f"{who} resumed: {reason}, no longer"
         case Cut(reason=reason):
             return f"{who} cut: {plain(reason)}"
         case Refused(rule=rule, reason=reason):

@@ -8,7 +8,22 @@ from typing import Final, Literal
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import LogEvent, Logger
 
-from ..events import Closed, Cut, Dropped, Event, Failed, MessageReceived, MessageSent, Opened, Refused
+from ..events import (
+    BytesReceived,
+    BytesSent,
+    Closed,
+    Cut,
+    Dropped,
+    Event,
+    Failed,
+    InputEnded,
+    MessageReceived,
+    MessageSent,
+    Opened,
+    Paused,
+    Refused,
+    Resumed,
+)
 from .bound import PERIOD, Bound, Kind
 from .entry import Entry, EventEntry
 from .fields import nameOf
@@ -44,8 +59,10 @@ class Recorder:
     def __call__(self, event: Event) -> None:
         """Log an event, if it is due."""
         match event:
-            case MessageReceived() | MessageSent():
+            case MessageReceived() | MessageSent() | Paused() | Resumed():
                 wanted = self._trace != "off"
+            case BytesReceived() | BytesSent() | InputEnded():
+                wanted = False
             case Opened() | Closed():
                 wanted = self._arrivals and (
                     self._trace != "off" or self._bound.allows(_kindOf(event), ARRIVALS, ARRIVALS_BURST)

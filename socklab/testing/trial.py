@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -33,7 +34,8 @@ class RunningConfig:
         self._events: list[Event] = []
         self._reactor = reactor
         self._folder = TemporaryDirectory(prefix="socklab-")
-        self._lab = Lab(anywhere(loadConfig(path), Path(self._folder.name)), reactor, events)
+        config = replace(anywhere(loadConfig(path), Path(self._folder.name)), console=None)
+        self._lab = Lab(config, reactor, events)
         self._lab.privilegedStartService()
         self._lab.startService()
 

@@ -12,7 +12,7 @@ from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
-from ..events import Closed, Cut, Failed, MessageReceived, Opened
+from ..events import Closed, Cut, Failed, MessageReceived, Opened, Paused, Resumed
 from ..message import IMessageTransport, MessageProtocol, Peer, PeerError
 from ..policy.rates import Rates
 from .idle import IdleTimer
@@ -38,6 +38,14 @@ class Hold(IntEnum):
 BURST: Final = 100
 """How many messages of one peer are handled before everybody else has had a turn."""
 
+
+_TOLD: Final = {
+    Hold.OUTPUT: "the peer does not read",
+    Hold.PROTOCOL: "the protocol wants none for now",
+    Hold.QUEUE: "the protocol is busy, and enough messages wait",
+    Hold.RATE: "the peer sends faster than it may",
+}
+"""What an event says of a hold; a burst ends within the reactor's turn."""
 
 _STOPS: Final = Hold.BURST | Hold.OUTPUT | Hold.PROTOCOL
 """What keeps a message that is here already from its protocol."""
@@ -123,7 +131,9 @@ class Conversation:
         self.protocol = protocol
         self._settle()
         if self._told:
-            self._serving.events.emit(Opened(serving.service, self.peer))
+            events = serving.events
+            local = self._adapter.getHost() if events.traffic else None
+            events.emit(Opened(serving.service, self.peer, local))
             self.setTimeout(serving.limits.idle)
             if serving.limits.lifetime:
                 self._life = serving.clock.callLater(serving.limits.lifetime, self._lifeEnds)
@@ -153,6 +163,8 @@ class Conversation:
         """Hand over no message until `release`."""
         if self.listening:
             wasHeld = self.held
+            if self._serving.events.traffic and why in _TOLD and not wasHeld & why:
+                self._serving.events.emit(Paused(self._serving.service, self.peer, _TOLD[why]))
             self.held |= why
             self.ready = None
             if not wasHeld or wasHeld == Hold.BURST:
@@ -163,14 +175,19 @@ class Conversation:
         if self.held & why:
             self.held &= ~why
             self._settle()
+            if self._serving.events.traffic and why in _TOLD:
+                self._serving.events.emit(Resumed(self._serving.service, self.peer, _TOLD[why]))
             self._goOn()
             if not self.held:
                 self._adapter.holdChanged()
 
     def received(self, payload: bytes, isBinary: bool) -> None:
         """Hand a message to the protocol, now or when it is done with those before. It is not held."""
-        protocol = self.ready
-        if protocol is None or self._serving.events.traffic:
+        protocol, serving = self.ready, self._serving
+        if protocol is None or serving.events.traffic:
+            self._receivedGuarded(payload, isBinary)
+            return
+        if serving.counting and not serving.counts.takes(len(payload)):
             self._receivedGuarded(payload, isBinary)
             return
         try:
@@ -188,6 +205,8 @@ class Conversation:
             return
         if self._idle is not None:
             self._idle.heard()
+        if self._serving.counting:
+            self._serving.counts.came(len(payload))
         if self._serving.events.traffic:
             self._serving.events.emit(MessageReceived(self._serving.service, self.peer, payload, isBinary))
         if self._rates is not None:
@@ -214,10 +233,14 @@ class Conversation:
         self.release(Hold.RATE)
 
     def _deliver(self, protocol: MessageProtocol, payload: bytes, isBinary: bool) -> None:
+        counts = self._serving.counts
+        began = counts.begin() if self._serving.counting else 0.0
         try:
             result = protocol.messageReceived(payload, isBinary)
             if result is not None:
-                self.awaits(result)
+                self.awaits(result, began)
+            else:
+                counts.done(began)
         except Exception:
             self.raised(Failure())
         self._burst += 1
@@ -239,10 +262,14 @@ class Conversation:
         except Exception:
             self.raised(Failure())
 
-    def awaits(self, result: object) -> None:
-        """The protocol has promised a result: what comes meanwhile waits for it."""
+    def awaits(self, result: object, began: float = 0.0) -> None:
+        """The protocol has promised a result: what comes meanwhile waits for it.
+
+        @param began: when the message came to it, if that is to be timed.
+        """
         deferred = deferredOf(result)
         pending = self._pending or Pending()
+        pending.began = began
         pending.result = deferred
         if self.protocol is not None:
             self._pending = pending
@@ -253,6 +280,7 @@ class Conversation:
 
     def _finished(self, result: object, pending: Pending) -> None:
         pending.result = None
+        self._serving.counts.done(pending.began)
         if isinstance(result, Failure):
             self.raised(result)
         self._goOn()
@@ -367,6 +395,7 @@ class Conversation:
         """The peer went too far: say so, and hear no more of it. The caller closes."""
         if self._closed is None or self._closed[0] == "peer":
             self._closed = "server", reason
+            self._serving.counts.cut += 1
             if self._isNew(reason):
                 self._serving.events.emit(Cut(self._serving.service, self.peer, reason))
         self.deafen()
@@ -432,5 +461,6 @@ class Conversation:
         self._adapter.protocolFailed(False)
 
     def _tellFailure(self, failure: Failure) -> None:
+        self._serving.counts.failed += 1
         if self._isNew(repr(failure.value)):
             self._serving.events.emit(Failed(self._serving.service, self.peer, failure))

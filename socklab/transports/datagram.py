@@ -10,7 +10,7 @@ from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.python.failure import Failure
 
-from ..events import MessageSent
+from ..events import BytesReceived, BytesSent, MessageSent
 from ..message import Encoded, Peer, checkPayload
 from .conversation import Conversation
 from .guard import Address, isLoopback
@@ -75,6 +75,8 @@ class DatagramPeer:
         self._address = address
         self._peer = None
         self._proved = self._near = near
+        if self._peers.serving.counting:
+            self._peers.serving.counts.takes(len(data))
         if not near:
             self._credit = len(data) * self._peers.serving.limits.udp_amplification
         try:
@@ -91,6 +93,9 @@ class DatagramPeer:
         """The peer has sent a datagram."""
         if not self._proved:
             self._credit = len(data) * self._peers.serving.limits.udp_amplification
+        serving = self._peers.serving
+        if serving.lines and serving.events.wire:
+            serving.events.emit(BytesReceived(serving.service, self.peer, data))
         data = self._withoutEnd(data)
         if self._quiet:
             self._peers.dropped(self.peer, "the protocol wanted none")
@@ -125,7 +130,8 @@ class DatagramPeer:
             and not peers.serving.events.traffic
         ):
             # As below, where nothing can keep it from being sent.
-            peers.put(payload, self._address)
+            if peers.put(payload, self._address) and peers.serving.counting:
+                peers.serving.counts.went(len(payload))
         else:
             self.sendEncoded(self.encode(payload, isBinary))
 
@@ -146,9 +152,16 @@ class DatagramPeer:
                 self._peers.dropped(self.peer, "an answer to an unproved address would exceed its request")
                 return
             self._credit = -1
-        if self._peers.send(message.wire, self._address) and self._peers.serving.events.traffic:
-            event = MessageSent(self._peers.serving.service, self.peer, message.payload, message.isBinary)
-            self._peers.serving.events.emit(event)
+        if not self._peers.send(message.wire, self._address):
+            return
+        serving = self._peers.serving
+        if serving.counting:
+            serving.counts.went(len(message.payload))
+        if serving.events.traffic:
+            service, events = serving.service, serving.events
+            events.emit(MessageSent(service, self.peer, message.payload, message.isBinary))
+            if serving.lines and events.wire:
+                events.emit(BytesSent(service, self.peer, message.wire))
 
     def loseConnection(self) -> None:
         """Forget the peer (`IMessageTransport`)."""
@@ -172,6 +185,10 @@ class DatagramPeer:
     def stuck(self) -> bool:
         """A datagram peer never keeps us waiting."""
         return False
+
+    def owed(self) -> int:
+        """Datagrams never wait."""
+        return 0
 
     def goAway(self) -> None:
         """The server is shutting down."""

@@ -67,13 +67,13 @@ class Output:
         "_pulling",
         "_pulls",
         "_serving",
-        "_size",
         "_softTimer",
         "_timer",
         "_transport",
         "_waiting",
         "closing",
         "paused",
+        "size",
         "way",
     )
 
@@ -86,7 +86,8 @@ class Output:
         self._serving = serving
         self._owner = owner
         self._waiting: deque[bytes] | None = None
-        self._size = 0
+        self.size = 0
+        """Bytes that wait here for the peer to read."""
         self._blocked = False
         self._following: Following | None = None
         self._inputOver = False
@@ -123,14 +124,14 @@ class Output:
         if not self._blocked:
             self._transport.write(data)
             return
-        if bounded and self._size > self._serving.limits.pending:
+        if bounded and self.size > self._serving.limits.pending:
             self._overflow(f"more than {self._serving.limits.pending} bytes were waiting for it")
             return
         if self._waiting is None:
             self._waiting = deque()
         self._waiting.append(data)
-        self._size += len(data)
-        if self._softTimer is None and self._size > self._serving.limits.pending_soft:
+        self.size += len(data)
+        if self._softTimer is None and self.size > self._serving.limits.pending_soft:
             self._softTimer = self._serving.clock.callLater(self._serving.limits.pending_seconds, self._tooLong)
 
     def follow(self, following: Following) -> bool:
@@ -158,7 +159,7 @@ class Output:
 
     def _overflow(self, why: str) -> None:
         self._waiting = None
-        self._size = 0
+        self.size = 0
         self.closing = True
         self.way = None
         self._owner.outputOverflowed(f"it did not read: {why}")
@@ -194,9 +195,9 @@ class Output:
             while waiting and size < _CHUNK:
                 chunk.append(waiting.popleft())
                 size += len(chunk[-1])
-            self._size -= size
+            self.size -= size
             self._transport.write(b"".join(chunk))
-        if self._softTimer is not None and self._size <= self._serving.limits.pending_soft:
+        if self._softTimer is not None and self.size <= self._serving.limits.pending_soft:
             self._stopSoftTimer()
         if self._waiting:
             return

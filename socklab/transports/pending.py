@@ -28,6 +28,8 @@ class Pending:
         self.afterwards: list[Callable[[], object]] = []
         """What shall be done when nothing is left to wait for."""
         self.delivering = False
+        self.began = 0.0
+        """When the message came to the protocol, of `perf_counter`; 0 where nobody wants to know."""
 
     def put(self, payload: bytes, isBinary: bool) -> None:
         """Have a message wait."""

@@ -62,11 +62,14 @@ class PlainFactory:
 def _countOut(serving: Serving, host: str, protocol: Any) -> None:
     """Have a connection counted out when its protocol hears that it is gone, however often it does."""
     # On the instance: a wrapper around it would hide what else it provides, half-close for one.
-    lost, gate, here = protocol.connectionLost, serving.gate, [host]
+    lost, gate, counts, here = protocol.connectionLost, serving.gate, serving.counts, [host]
+    counts.accepted += 1
+    counts.open += 1
 
     def connectionLost(reason: Failure = connectionDone) -> None:
         if here:
             gate.leave(here.pop())
+            counts.open -= 1
         lost(reason)
 
     protocol.connectionLost = connectionLost

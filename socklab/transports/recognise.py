@@ -24,6 +24,9 @@ _UPGRADE: Final = re.compile(rb"\nupgrade:[ \t]*websocket", re.IGNORECASE)
 # RFC 9112, 3: a method is a token; nothing else may come first.
 _BEGINNING: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}( [^\x00-\x1f\x7f]*\r?)?")
 
+# What no text has, in any encoding that holds ASCII.
+_CONTROLS: Final = re.compile(rb"[\x00-\x06\x0e-\x1a\x1c-\x1f\x7f]")
+
 
 class Foreign(NamedTuple):
     """What a client is told that is at the wrong port."""
@@ -91,6 +94,19 @@ def onWebSocket(service: str, secure: bool, data: bytes) -> Foreign | None:
     else:
         return None
     return Foreign(why, http.response(400, body))
+
+
+def kindOf(data: bytes) -> str:
+    """Say what a client's first bytes are, for a person."""
+    if not data:
+        return "nothing"
+    if isTlsHello(data):
+        return "a TLS hello"
+    if _REQUEST.match(data):
+        return "a WebSocket handshake" if _UPGRADE.search(data) else "an HTTP request"
+    if _CONTROLS.search(data):
+        return "binary"
+    return "lines" if b"\n" in data else "text"
 
 
 def _mayBeHttp(data: bytes) -> bool:

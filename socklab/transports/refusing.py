@@ -24,6 +24,7 @@ _AT_ONCE: Final = 100
 
 def tell(serving: Serving, peer: Peer, refusal: Refusal) -> None:
     """Count a refusal, and emit its event."""
+    serving.counts.refused[refusal.name] += 1
     serving.events.emit(Refused(serving.service, peer, refusal.name, refusal.reason))
 
 

@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from ..counts import Counts
 from ..events import Events
 from ..framing import Framing
 from ..limits import Limits
@@ -36,6 +37,9 @@ class Leaver(TypingProtocol):
 
     def stuck(self) -> bool:
         """Tell whether it is the peer that keeps us from that: it does not read what it is owed."""
+
+    def owed(self) -> int:
+        """Give how many bytes wait here for the peer to read."""
 
     def goAway(self) -> None:
         """Tell the peer in its transport's own way, send what is owed, and close."""
@@ -83,6 +87,10 @@ class OpenConnections:
             waiting, self._waiting = self._waiting, []
             for each in waiting:
                 each.callback(None)
+
+    def owed(self) -> tuple[int, int]:
+        """Give how many bytes wait for peers, and how many of these do not read."""
+        return sum(each.owed() for each in self._open), sum(each.stuck() for each in self._open)
 
     def goAway(self, clock: IReactorTime, patience: float) -> Deferred[None]:
         """Have all leave, when all that they had sent is done; the Deferred fires when the last one is gone.
@@ -156,6 +164,9 @@ class Serving:
     clock: IReactorTime
     gate: Gate
     limits: Limits = field(default_factory=Limits)
+    counts: Counts = field(default_factory=Counts)
+    counting: bool = False
+    """Whether messages are counted and timed; who comes and goes always is."""
     refusal: str = "close"
     """How the refused learn of it: `close`, `tell` or `reset`."""
     pages: PagePolicy = field(default_factory=PagePolicy)

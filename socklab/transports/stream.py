@@ -18,7 +18,7 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ..events import MessageSent
+from ..events import InputEnded, MessageSent
 from ..framing import Framing, FramingError
 from ..message import Encoded, Peer, checkPayload
 from ..policy.gate import Refusal
@@ -27,6 +27,7 @@ from .output import Following, Output
 from .recognise import onFramed
 from .refusing import tell, turnAway, words
 from .serving import Serving, newConnection
+from .tap import Tapped
 from .unread import unread
 
 
@@ -114,6 +115,8 @@ class StreamConnection:
         self._secure = INegotiated.providedBy(self.transport)
         self._conversation = Conversation(serving, self)
         serving.connections.add(self)
+        serving.counts.accepted += 1
+        serving.counts.open += 1
         self._begun = False
         self._entered = not serving.proxied
         if not (serving.proxied or self._secure):
@@ -163,7 +166,11 @@ class StreamConnection:
         protocol = conversation.ready
         # The way of nearly all bytes of a raw stream: a read is a message, nothing holds it, nobody listens in. It
         # counts for no burst, since a connection is read once in a turn.
-        if protocol is None or not self._direct or self._serving.events.traffic:
+        serving = self._serving
+        if protocol is None or not self._direct or serving.events.traffic:
+            self._take(data)
+            return
+        if serving.counting and not serving.counts.takes(len(data)):
             self._take(data)
             return
         try:
@@ -203,6 +210,8 @@ class StreamConnection:
     def readConnectionLost(self) -> None:
         """The peer has sent FIN (or TLS close_notify)."""
         self._fin = True
+        if self._serving.events.traffic:
+            self._serving.events.emit(InputEnded(self._serving.service, self.peer))
         self._feed()
 
     def _feed(self, data: bytes | None = None) -> None:
@@ -286,6 +295,7 @@ class StreamConnection:
             self._explain(reason)
         self._conversation.lost(reason)
         self._serving.connections.discard(self)
+        self._serving.counts.open -= 1
         if self._entered:
             self._serving.gate.leave(self.peer.host)
 
@@ -305,6 +315,8 @@ class StreamConnection:
         except TypeError:
             checkPayload(payload)
             raise
+        if self._serving.counting:
+            self._serving.counts.went(len(payload))
         if self._serving.events.traffic:
             self._sent(payload, isBinary)
         way = output.way
@@ -327,12 +339,16 @@ class StreamConnection:
         """Send what was framed (`IMessageTransport`)."""
         if self._output.closing:
             return
+        if self._serving.counting:
+            self._serving.counts.went(len(message.payload))
         if self._serving.events.traffic:
             self._sent(message.payload, message.isBinary)
         self._output.write(message.wire)
 
     def sendJoined(self, wire: bytes, messages: Sequence[Encoded]) -> None:
         """Send messages whose wire form was joined (`socklab.rooms`)."""
+        if self._serving.counting and not self._output.closing:
+            self._serving.counts.wentTogether(messages)
         if self._serving.events.traffic and not self._output.closing:
             for each in messages:
                 self._sent(each.payload, each.isBinary)
@@ -366,6 +382,10 @@ class StreamConnection:
     def stuck(self) -> bool:
         """Tell whether the peer does not read what it is owed."""
         return self._output.paused
+
+    def owed(self) -> int:
+        """Give how many bytes wait here for the peer to read."""
+        return self._output.size
 
     def goAway(self) -> None:
         """The server is shutting down."""
@@ -430,6 +450,14 @@ class StreamConnection:
         return cast(IAddress, self.transport.getHost())
 
 
+class TappedStream(Tapped, StreamConnection):
+    """One whose bytes are told."""
+
+    def tappedPeer(self) -> Peer:
+        """Give what is known by now of whose connection it is."""
+        return self.peer
+
+
 def refusalFor(serving: Serving, refusal: Refusal) -> bytes:
     """Give what a refused peer is told on a stream, in the listener's framing."""
     line = words(refusal)
@@ -461,7 +489,9 @@ class StreamFactory:
             if refusal is not None:
                 return turnAway(serving, peerAt(addr, self._kind), refusal, refusalFor(serving, refusal))
         try:
-            return StreamConnection(serving)
+            # Without a framing a message is what was read, and is told already.
+            told = serving.events.wire and serving.framing is not None
+            return TappedStream(serving) if told else StreamConnection(serving)
         except BaseException:
             if not serving.proxied:
                 serving.gate.leave(getattr(addr, "host", ""))

@@ -101,8 +101,10 @@ class DatagramPeers(DatagramProtocol):
         if self._burst == BURST:
             self._letOthers()
         if self._shares:
-            trusted = self._verdicts.get(address)
-            if trusted is not None and address[1] not in self.serving.udpPorts and not self.serving.events.traffic:
+            trusted, serving = self._verdicts.get(address), self.serving
+            isTimed = serving.counting and serving.counts.isDue
+            watched = serving.events.traffic or isTimed
+            if trusted is not None and address[1] not in serving.udpPorts and not watched:
                 peer = self._shared or self._share(address, datagram)
                 if peer is not None:
                     if not peer.answer(datagram, address, trusted):
@@ -190,6 +192,8 @@ class DatagramPeers(DatagramProtocol):
         peer = DatagramPeer(self, address, newConnection())
         self._peers[address] = peer
         self.serving.connections.add(peer)
+        self.serving.counts.accepted += 1
+        self.serving.counts.open += 1
         self._heard(address)
         if not peer.begin(datagram):
             peer.abortConnection()
@@ -202,6 +206,7 @@ class DatagramPeers(DatagramProtocol):
             del self._peers[address]
             self._lastHeard.pop(address, None)
             self.serving.gate.leave(address[0])
+            self.serving.counts.open -= 1
         self._answering.discard(peer)
         peer.conversation.lost(reason)
         self.serving.connections.discard(peer)
@@ -237,6 +242,7 @@ class DatagramPeers(DatagramProtocol):
     def dropped(self, whose: Address | Peer, reason: str) -> None:
         """Count a datagram that was not taken or not sent, and tell of the first one for each reason."""
         self.drops += 1
+        self.serving.counts.dropped += 1
         once = self.serving.once
         if reason not in once and len(once) < 100:
             once.add(reason)

@@ -19,7 +19,7 @@ from ..serving import Serving
 from ..stream import peerAt
 from .alarms import Alarms
 from .answers import refusalFor
-from .connection import WebSocketConnection
+from .connection import TappedWebSocket, WebSocketConnection
 from .slim import Silence
 
 __all__ = ["WebSocketFactory"]
@@ -80,7 +80,8 @@ class WebSocketFactory(WebSocketServerFactory):
             refusal = serving.gate.enter(getattr(addr, "host", ""))
             if refusal is not None:
                 return turnAway(serving, peerAt(addr, "websocket"), refusal, refusalFor(refusal), waits=True)
-        connection: WebSocketConnection = self.protocol(serving)
+        kind: type[WebSocketConnection] = TappedWebSocket if serving.events.wire else self.protocol
+        connection = kind(serving)
         connection.factory = self
         return connection
 

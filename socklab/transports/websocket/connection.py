@@ -16,10 +16,12 @@ from zope.interface import implementer
 
 from ... import http
 from ...events import Failed
+from ...message import Peer
 from ...policy.gate import Refusal
 from ..recognise import LOOKED_AT, onWebSocket
 from ..refusing import tell
 from ..serving import Serving
+from ..tap import Tapped
 from .alarms import AlarmQueue
 from .answers import answerTo, refusalFor
 from .fast import deliver
@@ -98,6 +100,8 @@ class WebSocketConnection(WebSocketServerProtocol):
         self.conversation = self.seam.conversation
         self.output = self.seam.output
         serving.connections.add(self.seam)
+        serving.counts.accepted += 1
+        serving.counts.open += 1
         # Above this, Autobahn describes the transport, counts connections for a limit that is not used, and logs.
         WebSocketProtocol._connectionMade(self)
         if serving.limits.handshake_timeout:
@@ -222,6 +226,7 @@ class WebSocketConnection(WebSocketServerProtocol):
             self.conversation.closing("peer", f"{how} without a close frame")
         self.conversation.lost(Failure(ConnectionDone()) if self.wasClean else reason)
         self._serving.connections.discard(self.seam)
+        self._serving.counts.open -= 1
         if self._entered:
             self._serving.gate.leave(self.seam.peer.host)
 
@@ -440,3 +445,11 @@ class WebSocketConnection(WebSocketServerProtocol):
 
     def unregisterProducer(self) -> None:
         """The `Output` does that when it has sent all."""
+
+
+class TappedWebSocket(Tapped, WebSocketConnection):  # type: ignore[misc]  # Autobahn's two bases disagree.
+    """One whose bytes are told."""
+
+    def tappedPeer(self) -> Peer:
+        """Give what is known by now of whose connection it is."""
+        return self.seam.peer

@@ -90,6 +90,8 @@ class WebSocketTransport:
             checkPayload(payload)
             raise
         if self._connection.state == _OPEN:
+            if self._serving.counting and not self.output.closing:
+                self._serving.counts.went(len(payload))
             if self.corked is None:
                 self.output.write(wire)
             else:
@@ -114,6 +116,8 @@ class WebSocketTransport:
         """Send a frame (`IMessageTransport`)."""
         if self._connection.state != _OPEN or self.output.closing:
             return
+        if self._serving.counting:
+            self._serving.counts.went(len(message.payload))
         if self._serving.events.traffic:
             service = self._serving.service
             self._serving.events.emit(MessageSent(service, self.peer, message.payload, message.isBinary))
@@ -148,6 +152,8 @@ class WebSocketTransport:
         connection = self._connection
         if connection.state != connection.STATE_OPEN or self.output.closing:
             return
+        if self._serving.counting:
+            self._serving.counts.wentTogether(messages)
         if self._serving.events.traffic:
             service = self._serving.service
             for each in messages:
@@ -179,6 +185,10 @@ class WebSocketTransport:
     def stuck(self) -> bool:
         """Tell whether the peer does not read what it is owed."""
         return self.output.paused
+
+    def owed(self) -> int:
+        """Give how many bytes wait here for the peer to read."""
+        return self.output.size
 
     def goAway(self) -> None:
         """Close with code 1001: the server is shutting down."""

@@ -1,0 +1,91 @@
+"""The pages of the console that are for programs, and the list of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from twisted.web.resource import Resource
+from twisted.web.server import Request
+
+if TYPE_CHECKING:
+    from ..lab import Lab
+    from ..metrics.lag import ReactorLag
+
+_PLAIN: Final = "text/plain; charset=utf-8"
+
+
+def answer(request: Request, status: int, text: str, kind: str = _PLAIN) -> bytes:
+    """Give the body of an answer, and set what goes before it."""
+    request.setResponseCode(status)
+    request.setHeader("content-type", kind)
+    return text.encode()
+
+
+class TextPage(Resource):
+    """A page of text that is made when it is asked for."""
+
+    isLeaf = True
+
+    def __init__(self, say: Callable[[], tuple[int, str]]) -> None:
+        """@param say: gives the status and the text."""
+        super().__init__()
+        self._say = say
+
+    def render_GET(self, request: Request) -> bytes:
+        """Answer."""
+        return answer(request, *self._say())
+
+
+class MetricsPage(Resource):
+    """`/metrics`, in the form that the asker prefers: Prometheus's own text, or OpenMetrics."""
+
+    isLeaf = True
+
+    def __init__(self, lab: Lab, lag: ReactorLag) -> None:
+        super().__init__()
+        # Imported late: prometheus-client need not be there for the other pages.
+        from ..metrics.collector import registryOf
+
+        self._registry = registryOf(lab, lag)
+
+    def render_GET(self, request: Request) -> bytes:
+        """Answer."""
+        from prometheus_client.exposition import choose_encoder
+
+        encode, kind = choose_encoder(request.getHeader("accept") or "")
+        body: bytes = encode(self._registry)
+        request.setHeader("content-type", kind)
+        return body
+
+
+class _Root(Resource):
+    def getChild(self, path: bytes, request: Request) -> Resource:
+        return TextPage(lambda: (404, "There is no such page.\n"))
+
+
+def pagesOf(lab: Lab, lag: ReactorLag | None) -> Resource:
+    """Give the root of all pages. A further one is one more `putChild` here.
+
+    @param lag: what the metrics tell of the reactor; None: there are no metrics.
+    """
+    root = _Root()
+    pages: dict[str, Any] = {
+        "healthz": TextPage(lambda: (200, "ok\n")),
+        "readyz": TextPage(lambda: (200, "ready\n") if lab.ready else (503, "not ready\n")),
+    }
+    if lag is None:
+        pages["metrics"] = TextPage(lambda: (404, _NO_METRICS))
+    else:
+        pages["metrics"] = MetricsPage(lab, lag)
+    for name, page in pages.items():
+        root.putChild(name.encode(), page)
+    listing = "".join(f"/{name}\n" for name in sorted(pages))
+    root.putChild(b"", TextPage(lambda: (200, f"socklab\n{listing}")))
+    return root
+
+
+_NO_METRICS: Final = (
+    "There are no metrics here: they are off in [console], or prometheus-client is not installed "
+    "(pip install 'socklab[lab]').\n"
+)

@@ -1,0 +1,133 @@
+"""Events as lines of a record: JSON objects (RFC 8259), which `reading` reads again."""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64encode
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from twisted.internet.interfaces import IAddress
+
+from ..events import (
+    BytesReceived,
+    BytesSent,
+    Closed,
+    Cut,
+    Dropped,
+    Event,
+    Failed,
+    InputEnded,
+    MessageReceived,
+    MessageSent,
+    Opened,
+    Paused,
+    Refused,
+    Resumed,
+)
+from ..message import Peer
+
+# C1 and DEL, what breaks lines or turns the direction of writing, and surrogates: `cat` may show the rest.
+_UNSAFE: Final = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_TRACEBACK: Final = 1000
+"""Characters of what a protocol raised."""
+
+
+def addressText(address: IAddress | None) -> str:
+    """Give an address as a record has it: `127.0.0.1:3000`, `[::1]:3000`, `unix:/run/x.sock`; `` when unknown."""
+    host, port = getattr(address, "host", None), getattr(address, "port", None)
+    if host is not None:
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    name = getattr(address, "name", None)
+    return f"unix:{name.decode(errors='replace')}" if isinstance(name, bytes) else ""
+
+
+def lineOf(time: float, event: str, **fields: Any) -> bytes:
+    """Give a line.
+
+    @param time: seconds since 1970.
+    """
+    when = datetime.fromtimestamp(time, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    text = json.dumps({"time": when, "event": event, **fields}, ensure_ascii=False)
+    return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text).encode() + b"\n"
+
+
+class EventLines:
+    """Makes lines of events; each says whose it is, so that any part of a record can be read alone."""
+
+    def __init__(self, localOf: Callable[[Peer], str]) -> None:
+        """@param localOf: gives this side's address to a datagram peer, who has no `Opened`."""
+        self._localOf = localOf
+        self._locals: dict[int, str] = {}
+
+    def __call__(self, event: Event, time: float) -> bytes:
+        """Give an event as a line."""
+        peer = event.peer
+        head: dict[str, Any] = {"service": event.service, "transport": peer.kind}
+        if peer.connection:
+            head["connection"] = peer.connection
+        if isinstance(event, Opened):
+            self._locals[peer.connection] = addressText(event.local)
+        local = self._locals.get(peer.connection) or (self._localOf(peer) if peer.kind == "udp" else "")
+        head |= {"peer": str(peer), **({"local": local} if local else {})}
+        if isinstance(event, Closed):
+            self._locals.pop(peer.connection, None)
+        name, fields = _said(event)
+        return lineOf(time, name, **head, **fields)
+
+
+def _said(event: Event) -> tuple[str, dict[str, Any]]:
+    peer = event.peer
+    match event:
+        case MessageReceived(payload=payload, isBinary=isBinary):
+            return "message", {
+                "direction": "in",
+                "kind": _kind(peer, isBinary),
+                **bytesFields(payload, peer.encoding),
+            }
+        case MessageSent(payload=payload, isBinary=isBinary):
+            kind = _kind(peer, isBinary)
+            return "message", {"direction": "out", "kind": kind, **bytesFields(payload, peer.encoding)}
+        case BytesReceived(data=data):
+            return "wire", {"direction": "in", **bytesFields(data, peer.encoding)}
+        case BytesSent(data=data):
+            return "wire", {"direction": "out", **bytesFields(data, peer.encoding)}
+        case Opened():
+            return "opened", _ofPeer(peer)
+        case InputEnded():
+            return "finished", {}
+        case Closed(by=by, reason=reason):
+            return "closed", {"by": by, "reason": reason}
+        case Refused(rule=rule, reason=reason):
+            return "refused", {"rule": rule, "reason": reason}
+        case Failed(failure=failure):
+            return "failed", {"reason": failure.getErrorMessage()[:_TRACEBACK]}
+        case Cut(reason=reason) | Dropped(reason=reason) | Paused(reason=reason) | Resumed(reason=reason):
+            return type(event).__name__.lower(), {"reason": reason}
+    raise TypeError(event)
+
+
+def _kind(peer: Peer, isBinary: bool) -> str:
+    return "bytes" if peer.kind != "websocket" else "binary" if isBinary else "text"
+
+
+def bytesFields(data: bytes, encoding: str) -> dict[str, str]:
+    """Give bytes as text where that gives them back, else as base64; what has a NUL in it is no text."""
+    try:
+        text = data.decode(encoding)
+        if b"\0" not in data and text.encode(encoding) == data:
+            return {"text": text} if encoding == "utf-8" else {"text": text, "encoding": encoding}
+    except UnicodeError:
+        pass
+    return {"base64": b64encode(data).decode()}
+
+
+def _ofPeer(peer: Peer) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if peer.kind == "websocket":
+        found |= {"path": peer.path, "origin": peer.origin, "subprotocol": peer.subprotocol}
+    if peer.certificate is not None:
+        found["certificate"] = peer.certificate.subject.rfc4514_string()
+    return found

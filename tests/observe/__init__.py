@@ -1,0 +1,1 @@
+"""Metrics, records, and what reads them."""
