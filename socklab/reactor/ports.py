@@ -1,0 +1,113 @@
+"""Listening ports of streams: Twisted's own, but uvloop accepts."""
+
+from __future__ import annotations
+
+import socket
+from asyncio import AbstractEventLoop, Transport
+from asyncio import Server as AsyncioServer
+from asyncio import Task
+from collections.abc import Coroutine
+from functools import partial
+from typing import Any, TypeVar
+
+from twisted.internet import tcp, unix
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.interfaces import IAddress
+
+from .stream import Connection
+from .turn import Turn
+
+_Result = TypeVar("_Result")
+
+
+def _atOnce(coroutine: Coroutine[Any, Any, _Result]) -> _Result:
+    """Give the result of a coroutine that has nothing to wait for."""
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        return done.value  # type: ignore[no-any-return]
+    coroutine.close()
+    raise RuntimeError("uvloop did not open the port at once")
+
+
+class ListeningPort(tcp.Port):
+    """A TCP port: Twisted binds it, and uvloop accepts."""
+
+    _server: AsyncioServer | None = None
+    connection = Connection
+    """What each accepted connection is driven by."""
+
+    def startListening(self) -> None:
+        """Bind, and accept from now on.
+
+        @raise CannotListenError: the address cannot be had.
+        """
+        self.loop: AbstractEventLoop = self.reactor.loop
+        self.turn: Turn = self.reactor.turn
+        self.connections: set[Any] = self.reactor.native
+        self._accepted: list[Task[Any]] = []
+        super().startListening()
+
+    def startReading(self) -> None:
+        """Accept whoever comes."""
+        if self._server is None:
+            # uvloop closes what it is given, and this port may read again.
+            accepting = self.socket.dup()  # type: ignore[attr-defined]
+            # Of an adopted socket nobody knows the backlog; the system has a bound of its own.
+            backlog = self.backlog or socket.SOMAXCONN
+            self._server = _atOnce(
+                self.loop.create_server(partial(self.connection, self), sock=accepting, backlog=backlog)
+            )
+            self.connections.add(self)
+
+    def stopReading(self) -> None:
+        """Accept nobody for now: who comes waits in the backlog."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.close()
+            self.connections.discard(self)
+
+    @property
+    def reading(self) -> bool:
+        """Whether it accepts."""
+        return self._server is not None
+
+    def doRead(self) -> None:
+        """Accept those who wait already, as who closes the port next would want."""
+        for _ in range(self.backlog or socket.SOMAXCONN):
+            try:
+                accepted, _peer = self.socket.accept()  # type: ignore[attr-defined]
+            except OSError:
+                return
+            made = self.loop.connect_accepted_socket(partial(self.connection, self), accepted)
+            self._accepted.append(self.loop.create_task(made))
+
+    def loseConnection(self, *reason: Any) -> Any:
+        """Close; the Deferred fires when all who were accepted are known to the Factory."""
+        closed = super().loseConnection(*reason)
+        accepted, self._accepted = self._accepted, []
+        if closed is not None and accepted:
+            known = DeferredList([Deferred.fromFuture(each) for each in accepted], consumeErrors=True)
+            closed.addCallback(lambda _: known)
+        return closed
+
+    stopListening = loseConnection
+
+    def addressOf(self, where: Any) -> IAddress:
+        """Give what a socket's address is to Twisted."""
+        if len(where) == 2:
+            return IPv4Address("TCP", *where)
+        if where[3]:
+            host, _ = socket.getnameinfo(where, socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)
+            where = (host, *where[1:])
+        return IPv6Address("TCP", *where)
+
+    def hostOf(self, uv: Transport) -> IAddress:
+        """Give this side's address of an accepted connection."""
+        return self.addressOf(uv.get_extra_info("sockname"))
+
+    @property
+    def number(self) -> Any:
+        """The port's number, as Twisted's log calls it."""
+        return self.getHost().port if self.connected else None

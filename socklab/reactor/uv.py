@@ -1,0 +1,78 @@
+"""The reactor itself."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Any
+
+import uvloop
+from twisted.internet.asyncioreactor import AsyncioSelectorReactor
+from twisted.internet.error import UnsupportedAddressFamily
+from twisted.python import context
+from twisted.python.log import ILogContext
+
+from .ports import ListeningPort
+from .turn import LogContext, Turn
+
+
+class UvloopReactor(AsyncioSelectorReactor):
+    """Twisted on uvloop, whose ports are on uvloop's own transports; clients are Twisted's."""
+
+    def __init__(self) -> None:
+        self.loop = uvloop.new_event_loop()
+        asyncio.set_event_loop(self.loop)
+        self.turn = Turn(self.loop)
+        self.native: set[Any] = set()
+        """The ports that accept, and the connections that are open."""
+        super().__init__(self.loop)
+
+    def run(self, installSignalHandlers: bool = True) -> None:
+        """Run until `stop` (`IReactorCore`)."""
+        context.call({ILogContext: LogContext(self.turn)}, super().run, installSignalHandlers)
+
+    # Ports (IReactorTCP, IReactorSocket)
+
+    def listenTCP(self, port: Any, factory: Any, backlog: int = 50, interface: str = "") -> ListeningPort:
+        """Open a TCP port (`IReactorTCP`).
+
+        @raise CannotListenError: the address cannot be had.
+        """
+        opened = ListeningPort(port, factory, backlog, interface, self)
+        opened.startListening()
+        return opened
+
+    def adoptStreamPort(self, fileDescriptor: int, addressFamily: socket.AddressFamily, factory: Any) -> Any:
+        """Serve on a socket that listens already (`IReactorSocket`)."""
+        if addressFamily not in (socket.AF_INET, socket.AF_INET6):
+            raise UnsupportedAddressFamily(addressFamily)
+        opened = ListeningPort._fromListeningDescriptor(self, fileDescriptor, addressFamily, factory)
+        opened.startListening()
+        return opened
+
+    # Descriptors (IReactorFDSet)
+
+    def addReader(self, reader: Any) -> None:
+        """Watch a descriptor (`IReactorFDSet`)."""
+        if reader in self.native:
+            reader.startReading()
+        else:
+            super().addReader(reader)
+
+    def removeReader(self, reader: Any) -> None:
+        """Watch it no more (`IReactorFDSet`)."""
+        if reader in self.native:
+            reader.stopReading()
+        else:
+            super().removeReader(reader)
+
+    def removeAll(self) -> list[Any]:
+        """Watch nothing any more, and give what was watched (`IReactorFDSet`)."""
+        native = [*self.native]
+        for each in native:
+            each.stopReading()
+        return [*native, *super().removeAll()]
+
+    def getReaders(self) -> list[Any]:
+        """Give what is read from (`IReactorFDSet`)."""
+        return [each for each in self.native if each.reading] + super().getReaders()
