@@ -17,6 +17,7 @@ from twisted.internet.interfaces import IAddress
 
 from .stream import Connection
 from .turn import Turn
+from .unixstream import UnixConnection
 
 _Result = TypeVar("_Result")
 
@@ -35,7 +36,7 @@ class ListeningPort(tcp.Port):
     """A TCP port: Twisted binds it, and uvloop accepts."""
 
     _server: AsyncioServer | None = None
-    connection = Connection
+    connection: type[Connection] = Connection
     """What each accepted connection is driven by."""
 
     def startListening(self) -> None:
@@ -107,7 +108,24 @@ class ListeningPort(tcp.Port):
         """Give this side's address of an accepted connection."""
         return self.addressOf(uv.get_extra_info("sockname"))
 
-    @property
-    def number(self) -> Any:
-        """The port's number, as Twisted's log calls it."""
-        return self.getHost().port if self.connected else None
+
+class UnixListeningPort(ListeningPort, unix.Port):
+    """A port of Unix sockets: Twisted binds it, and uvloop accepts."""
+
+    connection = UnixConnection
+
+    def startListening(self) -> None:
+        """Bind, and accept from now on.
+
+        @raise CannotListenError: the path cannot be had.
+        """
+        super().startListening()
+        self._host = self.getHost()
+
+    def addressOf(self, where: Any) -> IAddress:
+        """Give what a socket's address is to Twisted."""
+        return UNIXAddress(where or None)
+
+    def hostOf(self, uv: Transport) -> IAddress:
+        """Give this side's address of an accepted connection."""
+        return self._host

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
-from asyncio import BaseTransport, Transport
+from asyncio import AbstractEventLoop, BaseTransport, Transport
 from asyncio import Protocol as AsyncioProtocol
 from collections.abc import Callable, Iterable
 from socket import socket as Socket
@@ -111,6 +111,10 @@ class Connection(AsyncioProtocol):
         if self.protocol is None:
             uv.abort()
             return
+        self._begin()
+
+    def _begin(self) -> None:
+        uv, port = self._uv, self._port
         self._size = 0
         self._eof = self._full = self._producerPaused = self.disconnecting = self.streamingProducer = False
         self.producer = None
@@ -420,6 +424,11 @@ class Connection(AsyncioProtocol):
         return self._port.reactor
 
     @property
+    def loop(self) -> AbstractEventLoop:
+        """uvloop's loop."""
+        return self._port.loop
+
+    @property
     def server(self) -> ListeningPort:
         """The port that has accepted it."""
         return self._port
@@ -489,4 +498,5 @@ class Connection(AsyncioProtocol):
     def __repr__(self) -> str:
         if not self.connected:
             return "<Connection, closed>"
-        return f"<{type(self.protocol).__name__} #{self.sessionno} on {self._port.number}>"
+        where = self.getHost()
+        return f"<{type(self.protocol).__name__} #{self.sessionno} on {getattr(where, 'port', where)}>"

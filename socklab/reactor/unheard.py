@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asyncio import Protocol, Transport, get_running_loop
+from asyncio import Protocol, Transport
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,18 +10,19 @@ if TYPE_CHECKING:
 
 
 class Unheard(Protocol):
-    """Keeps the little that uvloop reads of it nevertheless, until the protocol wants it."""
+    """Keeps what uvloop reads of it in the first turn nevertheless, until the protocol wants it."""
 
     def __init__(self, connection: Connection, uv: Transport) -> None:
         self._connection = connection
         self._uv = uv
         self._chunks: list[bytes] = []
         self._eof = False
+        # It begins to read when the connection is made, and not sooner can it be told not to.
+        connection.loop.call_soon(uv.pause_reading)
 
     def data_received(self, data: bytes) -> None:
-        """uvloop has begun to read: that was all."""
+        """The peer has sent something together with its wish to connect."""
         self._chunks.append(data)
-        self._uv.pause_reading()
 
     def eof_received(self) -> bool:
         """The peer has sent FIN."""
@@ -42,7 +43,7 @@ class Unheard(Protocol):
 
     def hear(self) -> None:
         """Hand over what there is, in turns of their own, then read on."""
-        get_running_loop().call_soon(self._hear)
+        self._connection.loop.call_soon(self._hear)
 
     def _hear(self) -> None:
         connection = self._connection

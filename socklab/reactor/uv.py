@@ -12,7 +12,7 @@ from twisted.internet.error import UnsupportedAddressFamily
 from twisted.python import context
 from twisted.python.log import ILogContext
 
-from .ports import ListeningPort
+from .ports import ListeningPort, UnixListeningPort
 from .turn import LogContext, Turn
 
 
@@ -42,11 +42,26 @@ class UvloopReactor(AsyncioSelectorReactor):
         opened.startListening()
         return opened
 
+    def listenUNIX(
+        self, address: Any, factory: Any, backlog: int = 50, mode: int = 0o666, wantPID: int = 0
+    ) -> UnixListeningPort:
+        """Open a port of Unix sockets (`IReactorUNIX`).
+
+        @raise CannotListenError: the path cannot be had.
+        """
+        opened = UnixListeningPort(address, factory, backlog, mode, self, wantPID)
+        opened.startListening()
+        return opened
+
     def adoptStreamPort(self, fileDescriptor: int, addressFamily: socket.AddressFamily, factory: Any) -> Any:
         """Serve on a socket that listens already (`IReactorSocket`)."""
-        if addressFamily not in (socket.AF_INET, socket.AF_INET6):
+        opened: ListeningPort
+        if addressFamily == socket.AF_UNIX:
+            opened = UnixListeningPort._fromListeningDescriptor(self, fileDescriptor, factory)
+        elif addressFamily in (socket.AF_INET, socket.AF_INET6):
+            opened = ListeningPort._fromListeningDescriptor(self, fileDescriptor, addressFamily, factory)
+        else:
             raise UnsupportedAddressFamily(addressFamily)
-        opened = ListeningPort._fromListeningDescriptor(self, fileDescriptor, addressFamily, factory)
         opened.startListening()
         return opened
 
