@@ -9,27 +9,57 @@ from typing import Any
 import uvloop
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 from twisted.internet.error import UnsupportedAddressFamily
+from twisted.internet.interfaces import IReactorDaemonize
 from twisted.python import context
 from twisted.python.log import ILogContext
+from zope.interface import implementer
 
+from .datagrams import DatagramPort
 from .ports import ListeningPort, UnixListeningPort
 from .turn import LogContext, Turn
 
 
+@implementer(IReactorDaemonize)
 class UvloopReactor(AsyncioSelectorReactor):
     """Twisted on uvloop, whose ports are on uvloop's own transports; clients are Twisted's."""
 
     def __init__(self) -> None:
+        self.native: set[Any] = set()
+        """The ports that accept, and the connections that are open."""
+        self._begin()
+        super().__init__(self.loop)
+
+    def _begin(self) -> None:
         self.loop = uvloop.new_event_loop()
         asyncio.set_event_loop(self.loop)
         self.turn = Turn(self.loop)
-        self.native: set[Any] = set()
-        """The ports that accept, and the connections that are open."""
-        super().__init__(self.loop)
 
     def run(self, installSignalHandlers: bool = True) -> None:
         """Run until `stop` (`IReactorCore`)."""
         context.call({ILogContext: LogContext(self.turn)}, super().run, installSignalHandlers)
+
+    def beforeDaemonize(self) -> None:
+        """Let go of the loop: what it has of the system must not be shared with the daemon (`IReactorDaemonize`)."""
+        self._watched = self.getReaders(), self.getWriters()
+        readers, writers = self._watched
+        for each in readers:
+            self.removeReader(each)
+        for each in writers:
+            self.removeWriter(each)
+        self.loop.close()
+
+    def afterDaemonize(self) -> None:
+        """In the daemon, begin anew (`IReactorDaemonize`)."""
+        self._begin()
+        self._asyncioEventloop = self.loop
+        readers, writers = self._watched
+        for each in readers:
+            self.addReader(each)
+        for each in writers:
+            self.addWriter(each)
+        for call in self.getDelayedCalls():
+            # A little sooner, so that the new loop hears of it.
+            call.reset(max(0, call.getTime() - self.seconds() - 1e-6))
 
     # Ports (IReactorTCP, IReactorSocket)
 
@@ -62,6 +92,27 @@ class UvloopReactor(AsyncioSelectorReactor):
             opened = ListeningPort._fromListeningDescriptor(self, fileDescriptor, addressFamily, factory)
         else:
             raise UnsupportedAddressFamily(addressFamily)
+        opened.startListening()
+        return opened
+
+    def listenUDP(
+        self, port: int, protocol: Any, interface: str = "", maxPacketSize: int = 8192
+    ) -> DatagramPort:
+        """Open a UDP port (`IReactorUDP`).
+
+        @raise CannotListenError: the address cannot be had.
+        """
+        opened = DatagramPort(port, protocol, interface, maxPacketSize, self)
+        opened.startListening()
+        return opened
+
+    def adoptDatagramPort(
+        self, fileDescriptor: int, addressFamily: socket.AddressFamily, protocol: Any, maxPacketSize: int = 8192
+    ) -> DatagramPort:
+        """Hear on a socket that is bound already (`IReactorSocket`)."""
+        if addressFamily not in (socket.AF_INET, socket.AF_INET6):
+            raise UnsupportedAddressFamily(addressFamily)
+        opened = DatagramPort._fromListeningDescriptor(self, fileDescriptor, addressFamily, protocol, maxPacketSize)
         opened.startListening()
         return opened
 
