@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -38,8 +39,6 @@ def install() -> None:
 def choose() -> None:
     """Have Twisted run on uvloop if that is installed, and nobody has chosen already."""
     if "twisted.internet.reactor" not in sys.modules:
-        try:
+        # Without it Twisted's default does as well, only slower.
+        with suppress(ImportError):
             install()
-        except ImportError:
-            # Twisted's default does as well, only slower.
-            pass

@@ -11,12 +11,13 @@ from twisted.python import log
 from .turn import Turn
 
 _AT_ONCE: Final = 256
-"""Datagrams that are read before everybody else has had a turn; Twisted's own port reads any number of empty ones."""
+"""Datagrams that are read before everybody else has a turn; Twisted's own port reads any number of empty ones."""
 
 
 class DatagramPort(udp.Port):
     """A UDP port: an answer to who has just been heard is sent without looking at its address again."""
 
+    reactor: Any
     reading = False
     _heard: tuple[str, int] | None = None
     _connected = False
@@ -59,7 +60,7 @@ class DatagramPort(udp.Port):
             except BlockingIOError:
                 break
             except OSError as error:
-                self._refused(error)
+                self._failed(error)
                 continue
             if len(address) > 2:
                 # As Twisted has it: no flow and no scope.
@@ -74,11 +75,15 @@ class DatagramPort(udp.Port):
                 break
         turn.serving = None
 
-    def _refused(self, error: OSError) -> None:
+    def _failed(self, error: OSError) -> None:
+        """The system has told of a datagram that was sent, or of trouble of its own."""
         if error.errno != ECONNREFUSED:
             log.err()
         elif self._connected:
-            self.protocol.connectionRefused()
+            try:
+                self.protocol.connectionRefused()
+            except BaseException:
+                log.err()
 
     def write(self, datagram: bytes, addr: tuple[str, int] | None = None) -> Any:
         """Send a datagram (`IUDPTransport`).

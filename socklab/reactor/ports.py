@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import socket
-from asyncio import AbstractEventLoop, Transport
+from asyncio import AbstractEventLoop, Task, Transport
 from asyncio import Server as AsyncioServer
-from asyncio import Task
 from collections.abc import Coroutine
 from functools import partial
+from socket import socket as Socket
 from typing import Any, TypeVar
 
 from twisted.internet import tcp, unix
@@ -35,6 +35,8 @@ def _atOnce(coroutine: Coroutine[Any, Any, _Result]) -> _Result:
 class ListeningPort(tcp.Port):
     """A TCP port: Twisted binds it, and uvloop accepts."""
 
+    reactor: Any
+    socket: Socket
     _server: AsyncioServer | None = None
     connection: type[Connection] = Connection
     """What each accepted connection is driven by."""
@@ -54,7 +56,7 @@ class ListeningPort(tcp.Port):
         """Accept whoever comes."""
         if self._server is None:
             # uvloop closes what it is given, and this port may read again.
-            accepting = self.socket.dup()  # type: ignore[attr-defined]
+            accepting = self.socket.dup()
             # Of an adopted socket nobody knows the backlog; the system has a bound of its own.
             backlog = self.backlog or socket.SOMAXCONN
             self._server = _atOnce(
@@ -78,7 +80,7 @@ class ListeningPort(tcp.Port):
         """Accept those who wait already, as who closes the port next would want."""
         for _ in range(self.backlog or socket.SOMAXCONN):
             try:
-                accepted, _peer = self.socket.accept()  # type: ignore[attr-defined]
+                accepted, _peer = self.socket.accept()
             except OSError:
                 return
             made = self.loop.connect_accepted_socket(partial(self.connection, self), accepted)
@@ -120,7 +122,7 @@ class UnixListeningPort(ListeningPort, unix.Port):
         @raise CannotListenError: the path cannot be had.
         """
         super().startListening()
-        self._host = self.getHost()
+        self._host: UNIXAddress = self.getHost()
 
     def addressOf(self, where: Any) -> IAddress:
         """Give what a socket's address is to Twisted."""

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import struct
-from asyncio import AbstractEventLoop, BaseTransport, Transport
+from asyncio import BaseTransport, Transport
 from asyncio import Protocol as AsyncioProtocol
 from collections.abc import Callable, Iterable
-from socket import socket as Socket
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import (
-    IAddress,
     IConsumer,
     IHalfCloseableDescriptor,
     IHalfCloseableProtocol,
@@ -27,6 +25,7 @@ from twisted.python import log
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from .endpoint import Endpoint
 from .unheard import Unheard
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ _RESET: Final = struct.pack("ii", 1, 0)
 
 @implementer(ITCPTransport, ITLSTransport, IConsumer, IPushProducer, IHalfCloseableDescriptor)
 @implementer(ILoggingContext, ISystemHandle)
-class Connection(AsyncioProtocol):
+class Connection(Endpoint, AsyncioProtocol):
     """What a Twisted Protocol has as its transport, and uvloop's transport as its protocol.
 
     What is written while a protocol handles a read leaves when it returns, all in one system call; what others
@@ -79,9 +78,6 @@ class Connection(AsyncioProtocol):
     _writeEnds = False
     _unheard: Unheard | None = None
 
-    _uv: Transport
-    _peer: IAddress
-    protocol: Any
     producer: Any
 
     def __init__(self, port: ListeningPort) -> None:
@@ -228,7 +224,7 @@ class Connection(AsyncioProtocol):
             if self._turn.serving is not self:
                 self._turn.settleLater(self)
             return
-        if type(output) is list:
+        if isinstance(output, list):
             output.append(data)
             self._size += len(data)
         else:
@@ -248,7 +244,7 @@ class Connection(AsyncioProtocol):
         """Give uvloop what was written; it sends that at once, or after what waits already."""
         output = self._output
         self._output = None
-        if type(output) is list:
+        if isinstance(output, list):
             output = b"".join(output)
         if output:
             self._uv.write(output)
@@ -297,7 +293,9 @@ class Connection(AsyncioProtocol):
     def registerProducer(self, producer: Any, streaming: bool) -> None:
         """Have a producer paused while the peer does not read (`IConsumer`)."""
         if self.producer is not None:
-            raise RuntimeError(f"Cannot register producer {producer}, because producer {self.producer} was never unregistered.")
+            raise RuntimeError(
+                f"Cannot register producer {producer}, because producer {self.producer} was never unregistered."
+            )
         if not self.connected:
             producer.stopProducing()
             return
@@ -382,11 +380,9 @@ class Connection(AsyncioProtocol):
             self._lose(Failure(ConnectionAborted()))
 
     def _reset(self) -> None:
-        try:
+        # The peer may have closed it already.
+        with suppress(OSError):
             self._handle().setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-        except OSError:
-            # It is closed.
-            pass
 
     def connectionLost(self, reason: Failure) -> None:
         """Close at once, and say so to the protocol at once."""
@@ -411,92 +407,8 @@ class Connection(AsyncioProtocol):
         """It cannot be written to any more (`IHalfCloseableDescriptor`)."""
         self.connectionLost(reason)
 
-    # Who and how
-
-    @property
-    def disconnected(self) -> bool:
-        """Whether it is closed."""
-        return not self.connected
-
-    @property
-    def reactor(self) -> Any:
-        """The reactor that serves it."""
-        return self._port.reactor
-
-    @property
-    def loop(self) -> AbstractEventLoop:
-        """uvloop's loop."""
-        return self._port.loop
-
-    @property
-    def server(self) -> ListeningPort:
-        """The port that has accepted it."""
-        return self._port
-
-    def getPeer(self) -> Any:
-        """Give the address of the other side (`ITransport`)."""
-        return self._peer
-
-    def getHost(self) -> Any:
-        """Give the address of this side (`ITransport`)."""
-        return self._port.hostOf(self._uv)
-
-    def getHandle(self) -> Any:
-        """Give what has the methods of a socket that do no I/O (`ISystemHandle`)."""
-        return self._handle()
-
-    def _handle(self) -> Any:
-        return self._uv.get_extra_info("socket")
-
-    @property
-    def socket(self) -> Socket:
-        """Another descriptor of its socket: whoever asks for it closes it."""
-        return Socket(fileno=os.dup(self.fileno()))
-
-    def fileno(self) -> int:
-        """Give the descriptor; -1 when it is closed."""
-        return cast(int, self._handle().fileno()) if self.connected else -1
-
-    def getTcpNoDelay(self) -> bool:
-        """Tell whether short messages are sent at once (`ITCPTransport`): they are, unless told otherwise."""
-        return bool(self._handle().getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
-
-    def setTcpNoDelay(self, enabled: bool) -> None:
-        """Send short messages at once, or wait for more (`ITCPTransport`)."""
-        self._handle().setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, enabled)
-
-    def getTcpKeepAlive(self) -> bool:
-        """Tell whether the system asks a silent peer now and then if it is there (`ITCPTransport`)."""
-        return bool(self._handle().getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
-
-    def setTcpKeepAlive(self, enabled: bool) -> None:
-        """Have the system ask a silent peer now and then if it is there (`ITCPTransport`)."""
-        self._handle().setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, enabled)
-
     def startTLS(self, contextFactory: Any, normal: bool = True) -> None:
         """Speak TLS from now on (`ITLSTransport`)."""
         from .tls import startTLS
 
         startTLS(self, contextFactory, normal)
-
-    def logPrefix(self) -> str:
-        """Give how the log calls it (`ILoggingContext`)."""
-        protocol = self.protocol
-        name = protocol.logPrefix() if ILoggingContext.providedBy(protocol) else type(protocol).__name__
-        return f"{name},{self.sessionno},{self.hostname}"
-
-    @property
-    def hostname(self) -> str:
-        """The other side's address."""
-        return getattr(self._peer, "host", "")
-
-    @property
-    def logstr(self) -> str:
-        """The same as `logPrefix`."""
-        return self.logPrefix()
-
-    def __repr__(self) -> str:
-        if not self.connected:
-            return "<Connection, closed>"
-        where = self.getHost()
-        return f"<{type(self.protocol).__name__} #{self.sessionno} on {getattr(where, 'port', where)}>"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 from twisted.internet.interfaces import ISSLTransport
 from twisted.protocols.tls import TLSMemoryBIOFactory
@@ -72,7 +72,7 @@ def startTLS(connection: Connection, contextFactory: Any, normal: bool) -> None:
     producer, streaming = connection.producer, connection.streamingProducer
     if producer is not None:
         connection.unregisterProducer()
-    factory = TLSMemoryBIOFactory(contextFactory, not normal, None)
+    factory = TLSMemoryBIOFactory(contextFactory, not normal, cast(Any, None))
     connection.protocol = factory.protocol(factory, connection.protocol, False)
     connection.__class__ = TLSConnection
     connection.protocol.makeConnection(_Below(connection))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
-from socket import socket as Socket
 from collections.abc import Sequence
-from typing import Final
+from socket import socket as Socket
+from typing import Any, Final
 
 from twisted.internet import unix
 from twisted.internet.error import ConnectionLost, FileDescriptorOverrun
@@ -32,11 +32,12 @@ class UnixConnection(Connection):
     """Sends them when the peer has read."""
 
     def _begin(self) -> None:
+        protocol: Any = self.protocol
         if not IFileDescriptorReceiver.providedBy(self.protocol):
             super()._begin()
             return
         # uvloop reads bytes only, and the system drops what came with them: this one is for Twisted's transport.
-        port, protocol = self._port, self.protocol
+        port = self._port
         accepted = Socket(fileno=os.dup(self._uv.get_extra_info("socket").fileno()))
         self._uv.abort()
         session = port.sessionno

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 from typing import Any
 
@@ -10,6 +11,7 @@ import uvloop
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 from twisted.internet.error import UnsupportedAddressFamily
 from twisted.internet.interfaces import IReactorDaemonize
+from twisted.internet.process import reapAllProcesses
 from twisted.python import context
 from twisted.python.log import ILogContext
 from zope.interface import implementer
@@ -38,8 +40,15 @@ class UvloopReactor(AsyncioSelectorReactor):
         """Run until `stop` (`IReactorCore`)."""
         context.call({ILogContext: LogContext(self.turn)}, super().run, installSignalHandlers)
 
+    def startRunning(self, installSignalHandlers: bool = True) -> None:
+        """Begin, and heed signals unless told not to (`ReactorBase`)."""
+        super().startRunning(installSignalHandlers)
+        if installSignalHandlers:
+            # Twisted waits for a byte of signal.set_wakeup_fd, which uvloop takes for its own.
+            signal.signal(signal.SIGCHLD, lambda number, frame: self.callFromThread(reapAllProcesses))
+
     def beforeDaemonize(self) -> None:
-        """Let go of the loop: what it has of the system must not be shared with the daemon (`IReactorDaemonize`)."""
+        """Let go of the loop: nothing of it must be shared with the daemon (`IReactorDaemonize`)."""
         self._watched = self.getReaders(), self.getWriters()
         readers, writers = self._watched
         for each in readers:
@@ -95,9 +104,7 @@ class UvloopReactor(AsyncioSelectorReactor):
         opened.startListening()
         return opened
 
-    def listenUDP(
-        self, port: int, protocol: Any, interface: str = "", maxPacketSize: int = 8192
-    ) -> DatagramPort:
+    def listenUDP(self, port: int, protocol: Any, interface: str = "", maxPacketSize: int = 8192) -> DatagramPort:
         """Open a UDP port (`IReactorUDP`).
 
         @raise CannotListenError: the address cannot be had.
@@ -108,11 +115,13 @@ class UvloopReactor(AsyncioSelectorReactor):
 
     def adoptDatagramPort(
         self, fileDescriptor: int, addressFamily: socket.AddressFamily, protocol: Any, maxPacketSize: int = 8192
-    ) -> DatagramPort:
+    ) -> Any:
         """Hear on a socket that is bound already (`IReactorSocket`)."""
         if addressFamily not in (socket.AF_INET, socket.AF_INET6):
             raise UnsupportedAddressFamily(addressFamily)
-        opened = DatagramPort._fromListeningDescriptor(self, fileDescriptor, addressFamily, protocol, maxPacketSize)
+        opened = DatagramPort._fromListeningDescriptor(
+            self, fileDescriptor, addressFamily, protocol, maxPacketSize
+        )
         opened.startListening()
         return opened
 
@@ -141,4 +150,4 @@ class UvloopReactor(AsyncioSelectorReactor):
 
     def getReaders(self) -> list[Any]:
         """Give what is read from (`IReactorFDSet`)."""
-        return [each for each in self.native if each.reading] + super().getReaders()
+        return [*(each for each in self.native if each.reading), *super().getReaders()]
