@@ -106,6 +106,11 @@ class ListeningPort(tcp.Port):
             where = (host, *where[1:])
         return IPv6Address("TCP", *where)
 
+    @property
+    def unknown(self) -> IAddress:
+        """The address of a peer that is not known any more."""
+        return self.addressOf(("::", 0, 0, 0) if self.addressFamily == socket.AF_INET6 else ("0.0.0.0", 0))
+
     def hostOf(self, uv: Transport) -> IAddress:
         """Give this side's address of an accepted connection."""
         return self.addressOf(uv.get_extra_info("sockname"))
@@ -127,6 +132,11 @@ class UnixListeningPort(ListeningPort, unix.Port):
     def addressOf(self, where: Any) -> IAddress:
         """Give what a socket's address is to Twisted."""
         return UNIXAddress(where or None)
+
+    @property
+    def unknown(self) -> IAddress:
+        """The address of a peer that is not known any more."""
+        return UNIXAddress(None)
 
     def hostOf(self, uv: Transport) -> IAddress:
         """Give this side's address of an accepted connection."""

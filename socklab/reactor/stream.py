@@ -94,12 +94,9 @@ class Connection(Endpoint, AsyncioProtocol):
         uv = self._uv = cast(Transport, transport)
         port = self._port
         peer = uv.get_extra_info("peername")
-        if peer is None:
-            # It has reset the connection meanwhile.
-            uv.abort()
-            return
         try:
-            self._peer = port.addressOf(peer)
+            # Of a peer that has reset the connection already, the system tells no address; what it sent may be here.
+            self._peer = port.addressOf(peer) if peer is not None else port.unknown
             self.protocol = port.factory.buildProtocol(self._peer)  # type: ignore[union-attr]
         except BaseException:
             log.err()
