@@ -22,14 +22,6 @@ class DatagramPort(udp.Port):
     _heard: tuple[str, int] | None = None
     _connected = False
 
-    def startListening(self) -> None:
-        """Bind, and hear from now on.
-
-        @raise CannotListenError: the address cannot be had.
-        """
-        self._turn: Turn = self.reactor.turn
-        super().startListening()
-
     def startReading(self) -> None:
         """Hear whoever sends."""
         if not self.reading:
@@ -51,7 +43,8 @@ class DatagramPort(udp.Port):
 
     def doRead(self) -> None:
         """Hand over the datagrams that are here, up to 256, and `maxThroughput` bytes."""
-        receive, size, turn = self.socket.recvfrom, self.maxPacketSize, self._turn
+        receive, size = self.socket.recvfrom, self.maxPacketSize
+        turn: Turn = self.reactor.turn
         read = 0
         turn.serving = self
         for _ in range(_AT_ONCE):

@@ -46,11 +46,19 @@ class ListeningPort(tcp.Port):
 
         @raise CannotListenError: the address cannot be had.
         """
-        self.loop: AbstractEventLoop = self.reactor.loop
-        self.turn: Turn = self.reactor.turn
         self.connections: set[Any] = self.reactor.native
         self._accepted: list[Task[Any]] = []
         super().startListening()
+
+    @property
+    def loop(self) -> AbstractEventLoop:
+        """uvloop's loop."""
+        return self.reactor.loop  # type: ignore[no-any-return]
+
+    @property
+    def turn(self) -> Turn:
+        """What its connections share."""
+        return self.reactor.turn  # type: ignore[no-any-return]
 
     def startReading(self) -> None:
         """Accept whoever comes."""

@@ -95,7 +95,7 @@ class Connection(Endpoint, AsyncioProtocol):
         port = self._port
         peer = uv.get_extra_info("peername")
         try:
-            # Of a peer that has reset the connection already, the system tells no address; what it sent may be here.
+            # Of a peer that has reset already the system tells no address; what it has sent may be here.
             self._peer = port.addressOf(peer) if peer is not None else port.unknown
             self.protocol = port.factory.buildProtocol(self._peer)  # type: ignore[union-attr]
         except BaseException:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from typing import Any
+from typing import Any, Final
 
 import uvloop
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
@@ -18,7 +18,11 @@ from zope.interface import implementer
 
 from .datagrams import DatagramPort
 from .ports import ListeningPort, UnixListeningPort
+from .stream import Connection
 from .turn import LogContext, Turn
+
+_NATIVE: Final = (ListeningPort, DatagramPort, Connection)
+"""What uvloop reads from by itself."""
 
 
 @implementer(IReactorDaemonize)
@@ -66,9 +70,8 @@ class UvloopReactor(AsyncioSelectorReactor):
             self.addReader(each)
         for each in writers:
             self.addWriter(each)
-        for call in self.getDelayedCalls():
-            # A little sooner, so that the new loop hears of it.
-            call.reset(max(0, call.getTime() - self.seconds() - 1e-6))
+        # A call that becomes due sooner has the new loop learn of all that are due.
+        self.callLater(0, lambda: None).reset(-1)
 
     # Ports (IReactorTCP, IReactorSocket)
 
@@ -129,14 +132,14 @@ class UvloopReactor(AsyncioSelectorReactor):
 
     def addReader(self, reader: Any) -> None:
         """Watch a descriptor (`IReactorFDSet`)."""
-        if reader in self.native:
+        if isinstance(reader, _NATIVE):
             reader.startReading()
         else:
             super().addReader(reader)
 
     def removeReader(self, reader: Any) -> None:
         """Watch it no more (`IReactorFDSet`)."""
-        if reader in self.native:
+        if isinstance(reader, _NATIVE):
             reader.stopReading()
         else:
             super().removeReader(reader)
