@@ -310,6 +310,10 @@ class TestBursts:
     def test_no_reader_is_cut(self, server: Server) -> None:
         """65,536 lines in one write reach a member that reads, and cut nobody."""
         speaker, reader = wire.tcp(server.ports["chat", "tcp"]), wire.tcp(server.ports["chat", "tcp"])
+        reader.sendall(b"/who\n")
+        while b"in lobby" not in reader.recv(262144):
+            # Who has connected is not a member yet.
+            pass
         nick = "가" * 32
         speaker.sendall(f"/nick {nick}\n".encode() + b"\n" * 65536)
         line = f"{nick}: \n".encode()

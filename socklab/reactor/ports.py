@@ -8,7 +8,7 @@ from asyncio import Server as AsyncioServer
 from collections.abc import Coroutine
 from functools import partial
 from socket import socket as Socket
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from twisted.internet import tcp, unix
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
@@ -20,6 +20,9 @@ from .turn import Turn
 from .unixstream import UnixConnection
 
 _Result = TypeVar("_Result")
+
+_LONG: Final = 0.002
+"""Seconds. uvloop accepts one in each turn of its loop: where turns take longer, many would wait long."""
 
 
 def _atOnce(coroutine: Coroutine[Any, Any, _Result]) -> _Result:
@@ -38,6 +41,7 @@ class ListeningPort(tcp.Port):
     reactor: Any
     socket: Socket
     _server: AsyncioServer | None = None
+    _lastNewcomer = 0.0
     connection: type[Connection] = Connection
     """What each accepted connection is driven by."""
 
@@ -67,10 +71,16 @@ class ListeningPort(tcp.Port):
             accepting = self.socket.dup()
             # Of an adopted socket nobody knows the backlog; the system has a bound of its own.
             backlog = self.backlog or socket.SOMAXCONN
-            self._server = _atOnce(
-                self.loop.create_server(partial(self.connection, self), sock=accepting, backlog=backlog)
-            )
+            self._server = _atOnce(self.loop.create_server(self._newcomer, sock=accepting, backlog=backlog))
             self.connections.add(self)
+
+    def _newcomer(self) -> Connection:
+        """uvloop is about to accept somebody."""
+        now = self.loop.time()
+        if now - self._lastNewcomer > _LONG:
+            self.loop.call_soon(self.doRead)
+        self._lastNewcomer = now
+        return self.connection(self)
 
     def stopReading(self) -> None:
         """Accept nobody for now: who comes waits in the backlog."""
@@ -85,11 +95,13 @@ class ListeningPort(tcp.Port):
         return self._server is not None
 
     def doRead(self) -> None:
-        """Accept those who wait already, as who closes the port next would want."""
+        """Accept all who wait already."""
+        self._accepted = [each for each in self._accepted if not each.done()]
         for _ in range(self.backlog or socket.SOMAXCONN):
             try:
                 accepted, _peer = self.socket.accept()
-            except OSError:
+            except (OSError, AttributeError):
+                # Nobody waits, or it is closed by now.
                 return
             made = self.loop.connect_accepted_socket(partial(self.connection, self), accepted)
             self._accepted.append(self.loop.create_task(made))
