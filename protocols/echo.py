@@ -27,6 +27,7 @@ class EchoFactory(Factory):
 
     protocol = EchoProtocol
     keepsPeers = False
+    sharesProtocol = True
 
     def __init__(self, prefix: str = "") -> None:
         """@param prefix: text put before each text message or line; with it a stream is read in lines.

@@ -90,20 +90,33 @@ Observer = Callable[[Event], None]
 
 
 class Events:
-    """The stream: observers come, transports emit."""
+    """The stream: observers come and go, transports emit."""
 
     def __init__(self) -> None:
+        self._own: list[tuple[Observer, bool]] = []
         self._observers: tuple[Observer, ...] = ()
         self.traffic = False
         """Whether somebody wants `MessageReceived` and `MessageSent`; a transport asks before it makes one."""
 
-    def subscribe(self, observer: Observer, traffic: bool = False) -> None:
-        """Have `observer` called with each event from now on.
+    def subscribe(self, observer: Observer, traffic: bool = False) -> Callable[[], None]:
+        """Have `observer` called with each event from now on, until what is given here is called.
 
         @param traffic: whether it wants each message too.
         """
-        self._observers = (*self._observers, observer)
-        self.traffic = self.traffic or traffic
+        subscription = (observer, traffic)
+        self._own.append(subscription)
+        self._look()
+
+        def unsubscribe() -> None:
+            if subscription in self._own:
+                self._own.remove(subscription)
+                self._look()
+
+        return unsubscribe
+
+    def _look(self) -> None:
+        self._observers = tuple(observer for observer, _ in self._own)
+        self.traffic = any(traffic for _, traffic in self._own)
 
     def emit(self, event: Event) -> None:
         """Tell each observer; one that raises is logged and harms nothing."""

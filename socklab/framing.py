@@ -16,6 +16,10 @@ from typing import ClassVar, Final
 MESSAGE: Final = 1024 * 1024
 LINE: Final = 64 * 1024
 
+# `10 in data` takes 13 ns, `b"\n" in data` 100: Python 3.11 first tries whether those bytes are a number.
+_LF: Final = ord("\n")
+_CR: Final = ord("\r")
+
 
 class FramingError(Exception):
     """These bytes are not a message of this framing, or this message cannot be framed."""
@@ -27,6 +31,8 @@ class TooLong(FramingError):
 
 class Framing(ABC):
     """How messages stand in a stream."""
+
+    __slots__ = ("maxLength",)
 
     limit: ClassVar[str] = "message"
     """The key of `[service.limits]` that bounds a message of this framing."""
@@ -62,6 +68,8 @@ class Framing(ABC):
 class Raw(Framing):
     """Whatever a read brings is a message: the bytes are exact, where they are cut means nothing."""
 
+    __slots__ = ()
+
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Give it on."""
         return iter((data,))
@@ -74,49 +82,62 @@ class Raw(Framing):
 class Lines(Framing):
     """A message is a line, without its end: LF or CRLF in, LF out. The last line may lack its end."""
 
+    __slots__ = ("_begun",)
+
     limit = "line"
 
     def __init__(self, maxLength: int = LINE) -> None:
         """@param maxLength: the greatest length of a line without its end, in bytes."""
         super().__init__(maxLength)
-        self._begun = bytearray()
+        # A bytearray only while a line has begun: thousands of idle connections have none.
+        self._begun: bytes | bytearray = b""
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Give each line that is now complete."""
-        end = data.find(b"\n")
-        if end < 0:
+        if _LF not in data:
             self._keep(data)
-            return
-        first = bytes(self._begun) + data[:end]
-        self._begun.clear()
-        yield self._line(first)
-        *lines, rest = data[end + 1 :].split(b"\n")
-        for line in lines:
-            yield self._line(line)
+            return iter(())
+        if self._begun:
+            data = b"".join((self._begun, data))
+            self._begun = b""
+        lines = data.split(b"\n")
+        rest = lines.pop()
+        if _CR in data:
+            lines = [line.removesuffix(b"\r") for line in lines]
+        # One comparison for most reads: no line is longer than all that came.
+        if len(data) > self.maxLength and max(map(len, (*lines, rest))) > self.maxLength:
+            return self._untilTooLong(lines, rest)
         if rest:
             self._keep(rest)
+        return iter(lines)
 
-    def _keep(self, piece: bytes) -> None:
-        # Appending to a bytearray is linear; joining bytes at every read would be quadratic.
-        self._begun += piece
-        # One more than allowed may be the CR of an end that is still to come.
-        if len(self._begun) > self.maxLength + self._begun.endswith(b"\r"):
-            self._tooLong()
+    def _untilTooLong(self, lines: list[bytes], rest: bytes) -> Iterator[bytes]:
+        for line in lines:
+            yield self._checked(line)
+        self._keep(rest)
 
-    def _line(self, line: bytes) -> bytes:
-        if line.endswith(b"\r"):
-            line = line[:-1]
+    def _checked(self, line: bytes) -> bytes:
         if len(line) > self.maxLength:
             self._tooLong()
         return line
 
+    def _keep(self, piece: bytes) -> None:
+        # Appending to a bytearray is linear; joining bytes at every read would be quadratic.
+        if self._begun:
+            self._begun += piece
+        else:
+            self._begun = bytearray(piece)
+        # One more than allowed may be the CR of an end that is still to come.
+        if len(self._begun) > self.maxLength + self._begun.endswith(b"\r"):
+            self._tooLong()
+
     def _tooLong(self) -> None:
-        self._begun.clear()
+        self._begun = b""
         raise TooLong(f"a line of more than {self.maxLength} bytes")
 
     def frame(self, payload: bytes) -> bytes:
         """Give the line and LF."""
-        if b"\n" in payload or payload.endswith(b"\r"):
+        if _LF in payload or payload.endswith(b"\r"):
             raise FramingError("a line cannot hold LF or end in CR")
         return payload + b"\n"
 
@@ -124,8 +145,8 @@ class Lines(Framing):
         """Give the last line, if it had no end."""
         if self._begun:
             last = bytes(self._begun)
-            self._begun.clear()
-            yield self._line(last)
+            self._begun = b""
+            yield self._checked(last.removesuffix(b"\r"))
 
 
 class _Counted(Framing):

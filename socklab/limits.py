@@ -46,7 +46,7 @@ class Limits(BaseModel):
     """Bytes. A peer for which more has been waiting for `pending_seconds`, at no time less, is cut."""
     pending_seconds: Annotated[PositiveSeconds, Field(description="that `pending_soft` may be exceeded")] = 60.0
     """Seconds."""
-    handshake_timeout: Annotated[Seconds, Field(description="for the TLS and WebSocket handshakes")] = 5.0
+    handshake_timeout: Annotated[Seconds, Field(description="for the TLS, WebSocket and PROXY handshakes")] = 5.0
     """Seconds from the connection until the handshake is done; then the peer is cut. 0: never."""
     handshake_bytes: Annotated[Size, Field(description="the head of the WebSocket handshake")] = 64 * 1024
     """Bytes. Over it the client gets HTTP 431."""

@@ -125,10 +125,11 @@ class ListenerService(Service):
             opened.addCallback(lambda _: self._openedLate(failures))
 
     def _open(self) -> Deferred[IListeningPort]:
-        listen, config = self.listener.listen, self._config
+        listen, doorway = self.listener.listen, self._doorway
         if listen.kind == "udp":
             return self._openUDP(listen)
-        return endpointOf(listen, self._reactor, config.limits).listen(self._doorway)
+        # The doorway goes with the port, whoever takes that over.
+        return endpointOf(listen, self._reactor, lambda: doorway.adapter.serving).listen(doorway)
 
     def _openUDP(self, listen: Listen) -> Deferred[IListeningPort]:
         # Twisted's own 8192 would cut longer datagrams without a word.

@@ -83,8 +83,10 @@ class IMessageTransport(TypingProtocol):
     A protocol of `typing`, not an interface of zope's: any type checker knows it, without a plugin.
     """
 
-    peer: Peer
-    """What is known of the other side: a `Peer`."""
+    @property
+    def peer(self) -> Peer:
+        """What is known of the other side: a `Peer`."""
+
     # Any: to a type checker that does not know zope's interfaces, IReactorTime has no method that can be called.
     clock: Any
     """The clock for timers (`IReactorTime`): the reactor, or a test's `Clock`."""
@@ -240,6 +242,10 @@ class Factory(twisted_protocol.Factory):
     keepsPeers: bool = True
     """Whether a datagram peer is remembered between its datagrams. Without that the protocol is built anew for
     each, and may answer peers that have not proved their address: once, and no longer than they asked."""
+    sharesProtocol: bool = False
+    """Where datagram peers are not kept: whether one protocol may answer them all, one datagram after the other,
+    because it keeps nothing of any. `self.transport.peer` is always whoever has sent the one that is being
+    answered."""
     transports: frozenset[str] = frozenset({"stream", "udp", "websocket"})
     """Where this can be served."""
     subprotocols: tuple[str, ...] = ()
@@ -292,12 +298,13 @@ def sendToAll(transports: Iterable[IMessageTransport], text: str) -> None:
         wireFormat = transport.wireFormat
         message = encoded.get(wireFormat)
         if wireFormat not in encoded:
-            encoded[wireFormat] = message = _encode(transport, text)
+            encoded[wireFormat] = message = encodeText(transport, text)
         if message is not None:
             transport.sendEncoded(message)
 
 
-def _encode(transport: IMessageTransport, text: str) -> Encoded | None:
+def encodeText(transport: IMessageTransport, text: str) -> Encoded | None:
+    """Give a text message as a wire format has it; None when its framing cannot carry it."""
     try:
         return transport.encode(text.encode(transport.encoding, "replace"), False)
     except FramingError as error:

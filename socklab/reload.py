@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _log: Final = Logger(namespace="socklab")
 
-_INPLACE: Final = {"shutdown_timeout", "max_connections", "memory_budget"}
+_INPLACE: Final = {"shutdown_timeout", "trace", "log_format", "max_connections", "memory_budget"}
 
 
 @dataclass

@@ -23,7 +23,7 @@ from .config.anywhere import anywhere
 from .events import Events
 from .lab import Lab
 from .listeners import StartError, startLine
-from .log import Recorder, logObserver, say
+from .log import BoundedObserver, Recorder, logObserver, say
 from .reactor import choose
 from .reload import reload
 from .systemd import Notifier
@@ -58,9 +58,6 @@ class Options(usage.Options):
             raise SystemExit(1) from None
         if self["check"]:
             raise SystemExit(0)
-        if self.parent is not None and self.parent["syslog"] and self.config.server.log_format == "json":
-            _complain(['--syslog: the log of [server] log_format = "json" cannot go there: use --logfile'])
-            raise SystemExit(1)
 
     def load(self, again: bool = False) -> Config:
         """Read the config, now or again.
@@ -68,6 +65,8 @@ class Options(usage.Options):
         @raise ConfigError: it is not good.
         """
         config = loadLab() if self["config"] is None else loadConfig(Path(self["config"]), again)
+        if self.parent is not None and self.parent["syslog"] and config.server.log_format == "json":
+            raise ConfigError(['--syslog: the log of [server] log_format = "json" cannot go there: use --logfile'])
         trace = self["trace"]
         if trace is None:
             return config
@@ -101,9 +100,9 @@ class LabProcess(Lab):
         """@param folder: removed in the end."""
         server, clock = options.config.server, cast(IReactorTime, reactor)
         self._recorder = Recorder(clock, server.trace, server.log_format)
-        events = Events()
-        events.subscribe(self._recorder, traffic=server.trace != "off")
-        super().__init__(options.config, reactor, events)
+        self._observer: BoundedObserver | None = None
+        self._unsubscribe: Callable[[], None] = lambda: None
+        super().__init__(options.config, reactor, Events())
         self._notifier = Notifier(clock, os.environ)
         self._folder = folder
         self._load = options.load
@@ -115,9 +114,19 @@ class LabProcess(Lab):
         twistd = self._twistd
         if twistd is not None and not twistd["syslog"] and not twistd["logger"]:
             # This is where twistd looks next, and it comes before the log begins.
-            observer = logObserver(twistd, self.config.server.log_format, self._recorder.admits)
-            parent.setComponent(ILogObserver, observer)
+            self._observer = logObserver(twistd, self.config.server.log_format, self._recorder.admits)
+            parent.setComponent(ILogObserver, self._observer)
         super().setServiceParent(parent)
+
+    def configure(self, config: Config) -> None:
+        """Take what `[server]` says of the log, too."""
+        super().configure(config)
+        server = config.server
+        self._recorder.configure(server.trace, server.log_format)
+        self._unsubscribe()
+        self._unsubscribe = self.events.subscribe(self._recorder, traffic=server.trace != "off")
+        if self._observer is not None:
+            self._observer.configure(server.log_format)
 
     def startService(self) -> None:
         """Say so when all are open, and signals are heeded."""
@@ -184,7 +193,8 @@ def _taken(config: Config) -> list[str]:
     lines = []
     for service in config.services:
         for listener in service.listeners:
-            error = probe(listener.listen)
+            trouble = listener.listen.trouble
+            error = ValueError(trouble) if trouble is not None else probe(listener.listen)
             if error is not None and not (listener.optional and isAbsent(error)):
                 lines.append(startLine(service.name, listener.listen, error))
     return lines

@@ -6,8 +6,14 @@ from pathlib import Path
 
 import pytest
 import trustme
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["pytester"]
+
+# How long an example takes says more of the machine than of the code. With CI=true the rest is Hypothesis's own
+# profile for that: the same examples in each run.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 
 @pytest.fixture(scope="session")

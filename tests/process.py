@@ -25,7 +25,7 @@ def run(*arguments: str, folder: Path, before: tuple[str, ...] = ()) -> subproce
         env=ENVIRONMENT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 

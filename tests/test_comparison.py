@@ -71,6 +71,6 @@ def test_tests(folder: str) -> None:
     environment = {name: value for name, value in ENVIRONMENT.items() if not name.startswith("PYTEST_")}
     environment["PYTHONDONTWRITEBYTECODE"] = "1"
     done = subprocess.run(
-        command, cwd=FOLDER / folder, env=environment, capture_output=True, text=True, timeout=60, check=False
+        command, cwd=FOLDER / folder, env=environment, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr

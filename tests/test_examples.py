@@ -16,12 +16,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from socklab.testing import ServerProcess
+from tests.clients.browser import _idle as _idle
 from tests.clients.browser import browser as browser
+from tests.clients.browser import newTab as newTab
 from tests.clients.outside import Client, requireClient
 from tests.process import CHECKOUT
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import ConsoleMessage, Page
+
+    NewTab = Callable[[], Page]
 
 Serve = Callable[..., ServerProcess]
 
@@ -86,12 +90,12 @@ def terminal(client: Client, lines: list[str], typed: str) -> Iterator[None]:
 class Visit:
     """Somebody who does what a page shows, in the page's order."""
 
-    def __init__(self, name: str, config: Path, server: ServerProcess, browser: Browser, folder: Path) -> None:
+    def __init__(self, name: str, config: Path, server: ServerProcess, newTab: NewTab, folder: Path) -> None:
         """@param folder: where what the page puts into /tmp is put."""
         self._typed = TYPED[name]
         self._config = config
         self._server = server
-        self._browser = browser
+        self._newTab = newTab
         self._folder = folder
         self._stack = ExitStack()
         self._terminals: list[Iterator[None]] = []
@@ -129,25 +133,29 @@ class Visit:
     def _run(self, command: str) -> list[str]:
         command = command.replace("/tmp/", f"{self._folder}/").replace("python3", sys.executable)
         done = subprocess.run(
-            ["sh", "-c", command], cwd=CHECKOUT, capture_output=True, text=True, timeout=30, check=True
+            ["sh", "-c", command], cwd=CHECKOUT, capture_output=True, text=True, timeout=120, check=True
         )
         return done.stdout.splitlines()
 
     def _script(self, text: str) -> None:
         text = onRealPorts(text, self._config, self._server)
         if address := re.search(r"ws:(//localhost:\d+)", text):
-            self._page = self._browser.new_page()
-            self._stack.callback(self._page.close)
-            self._page.on("console", lambda each: self._messages.append(each.text) if each.type == "log" else None)
+            self._page = self._newTab()
+            self._page.on("console", self._note)
+            self._stack.callback(self._page.remove_listener, "console", self._note)
             self._page.goto(f"http:{address[1]}/")
         assert self._page is not None
         self._page.evaluate("(text) => { (0, eval)(text); }", text)
         for each in self._terminals:
             next(each, None)
 
+    def _note(self, message: ConsoleMessage) -> None:
+        if message.type == "log":
+            self._messages.append(message.text)
+
     def _hear(self, lines: list[str]) -> None:
         assert self._page is not None
-        for _ in range(1000):
+        for _ in range(6000):
             if len(self._messages) >= len(lines):
                 break
             # Playwright tells what has happened only while it is called.
@@ -169,17 +177,17 @@ def anonymous(log: str) -> str:
 
 
 @pytest.mark.parametrize("name", [each for each in NAMES if each != "proxy"])
-def test_page(name: str, browser: Browser, socklab_server: Serve, tmp_path: Path) -> None:
+def test_page(name: str, socklab_server: Serve, newTab: NewTab, tmp_path: Path) -> None:
     """What the page of an example shows is what one gets."""
     requireClient("ncat")
     if name == "sensor":
         requireClient("cc")
     [config] = (EXAMPLES / name).glob("*.toml")
-    Visit(name, config, socklab_server(config), browser, tmp_path).follow(blocks(name))
+    Visit(name, config, socklab_server(config), newTab, tmp_path).follow(blocks(name))
 
 
 @pytest.mark.parametrize("state", ["up", "down", "silent"])
-def test_proxy_page(state: str, browser: Browser, socklab_server: Serve, tmp_path: Path) -> None:
+def test_proxy_page(state: str, socklab_server: Serve, newTab: NewTab, tmp_path: Path) -> None:
     """So it is with the proxy, when its upstream is up, when it is down, and when it does not answer."""
     requireClient("ncat")
     [shown] = (EXAMPLES / "proxy").glob("*.toml")
@@ -199,28 +207,23 @@ def test_proxy_page(state: str, browser: Browser, socklab_server: Serve, tmp_pat
         if state != "up":
             [*matching] = (each for each in errors if text[state] in each.text)
             assert len(matching) == 1
-        Visit("proxy", config, socklab_server(config), browser, tmp_path).follow(matching)
+        Visit("proxy", config, socklab_server(config), newTab, tmp_path).follow(matching)
 
 
-def test_poll_in_a_browser(browser: Browser, socklab_server: Serve) -> None:
+def test_poll_in_a_browser(socklab_server: Serve, newTab: NewTab) -> None:
     """The page of plain_twisted shows the votes of all; a click is a vote."""
     server = socklab_server(EXAMPLES / "plain_twisted" / "poll.toml")
-    first, second = browser.new_page(), browser.new_page()
-    try:
+    first, second = newTab(), newTab()
+    for page in (first, second):
+        page.goto(f"http://localhost:{server.address('page')[1]}/?port={server.address('poll', 'ws')[1]}")
+    first.get_by_role("button", name="식혜").click()
+    second.get_by_role("button", name="식혜 1").click()
+    with socket.create_connection(server.address("poll"), timeout=60) as voter:
+        voter.sendall(b"tea\n")
         for page in (first, second):
-            page.set_default_timeout(20_000)
-            page.goto(f"http://localhost:{server.address('page')[1]}/?port={server.address('poll', 'ws')[1]}")
-        first.get_by_role("button", name="식혜").click()
-        second.get_by_role("button", name="식혜 1").click()
-        with socket.create_connection(server.address("poll"), timeout=10) as voter:
-            voter.sendall(b"tea\n")
-            for page in (first, second):
-                page.get_by_role("button", name="식혜 2").wait_for()
-                page.get_by_role("button", name="tea 1").wait_for()
-                page.get_by_role("button", name="coffee 0").wait_for()
-    finally:
-        first.close()
-        second.close()
+            page.get_by_role("button", name="식혜 2").wait_for()
+            page.get_by_role("button", name="tea 1").wait_for()
+            page.get_by_role("button", name="coffee 0").wait_for()
 
 
 def test_trial(tmp_path: Path) -> None:
@@ -232,7 +235,7 @@ def test_trial(tmp_path: Path) -> None:
         cwd=CHECKOUT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stdout

@@ -115,33 +115,35 @@ def test_refused_to_root(form: tuple[str, ...], lab: Path) -> None:
     assert done.stderr == f'lab.toml: service[1] "shout": protocol: {why}\n'
 
 
-@pytest.mark.parametrize(
-    ("source", "why"),
-    [
-        ("import nowhere\n", "ModuleNotFoundError: No module named 'nowhere' (LAB/shout.py, line 1)"),
-        ("import other\n", "SyntaxError: invalid syntax (LAB/other.py, line 2)"),
-        ("from circle import x\n", None),
-        ("import sys\nsys.exit('no')\n", "SystemExit: no (LAB/shout.py, line 2)"),
-        (
-            "from twisted.internet import selectreactor\nselectreactor.install()\n",
-            f"{REACTOR} (LAB/shout.py, line 2)",
-        ),
-    ],
-)
-def test_broken(source: str, why: str | None, lab: Path) -> None:
+BROKEN = {
+    "lacking": ("import nowhere\n", "ModuleNotFoundError: No module named 'nowhere' (LAB/lacking.py, line 1)"),
+    "through": ("import other\n", "SyntaxError: invalid syntax (LAB/other.py, line 2)"),
+    "leaving": ("import sys\nsys.exit('no')\n", "SystemExit: no (LAB/leaving.py, line 2)"),
+    "reactors": (
+        "from twisted.internet import selectreactor\nselectreactor.install()\n",
+        f"{REACTOR} (LAB/reactors.py, line 2)",
+    ),
+    # The file's path stands within what Python says of it.
+    "round": ("from circle import x\n", "ImportError: cannot import name 'y' from partially initialized module"),
+}
+
+
+def test_broken(lab: Path) -> None:
     """A module that does not import is told in one line on standard error, with its own line, and status 1."""
-    (lab / "shout.py").write_text(source)
     (lab / "other.py").write_text("x = 1\ndef\n")
-    (lab / "circle.py").write_text("from shout import y\nx = 1\n")
+    (lab / "circle.py").write_text("from round import y\nx = 1\n")
+    config = ""
+    for name, (source, _) in BROKEN.items():
+        (lab / f"{name}.py").write_text(source)
+        config += CONFIG.replace("shout", name)
+    (lab / "lab.toml").write_text(config)
     done = run("-n", "--pidfile=", "--reactor=poll", "socklab", "--config", "lab.toml", "--check", folder=lab)
     assert (done.returncode, done.stdout) == (1, "")
-    (line,) = done.stderr.splitlines()
-    begin = 'lab.toml: service[1] "shout": protocol: shout does not import: '
-    if why is None:
-        assert line.startswith(f"{begin}ImportError: cannot import name 'y' from partially initialized module")
-        assert line.endswith(f" ({lab}/circle.py, line 1)")
-    else:
-        assert line == begin + why.replace("LAB", str(lab))
+    lines = done.stderr.splitlines()
+    for number, (line, (name, (_, why))) in enumerate(zip(lines, BROKEN.items(), strict=True), 1):
+        begin = f'lab.toml: service[{number}] "{name}": protocol: {name} does not import: '
+        assert line.startswith(begin + why.replace("LAB", str(lab)))
+    assert lines[-1].endswith(f" ({lab}/circle.py, line 1)")
 
 
 def test_talkative(lab: Path) -> None:

@@ -17,6 +17,7 @@ from socklab.protocols.echo import EchoFactory
 from socklab.protocols.oneshot import OneShotFactory
 from socklab.testing import MemoryServer, splits
 from socklab.transports.recognise import isTlsHello, onFramed, onWebSocket
+from tests import wire
 
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 UPGRADE = b"GET / HTTP/1.1\r\nHost: localhost\r\nupgrade: WebSocket\r\n\r\n"
@@ -25,7 +26,7 @@ UPGRADE = b"GET / HTTP/1.1\r\nHost: localhost\r\nupgrade: WebSocket\r\n\r\n"
 def tlsHello() -> bytes:
     """Give what a real client sends first."""
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    client = ssl.create_default_context().wrap_bio(incoming, outgoing, server_hostname="localhost")
+    client = wire.trusting(None).wrap_bio(incoming, outgoing, server_hostname="localhost")
     with pytest.raises(ssl.SSLWantReadError):
         client.do_handshake()
     return outgoing.read()

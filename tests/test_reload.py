@@ -157,7 +157,7 @@ LISTEN = "listen = ['tcp:0']"
         (
             service(),
             "[server]\ntrace = 'hex'\n" + service(),
-            ["= one", "! [server]: trace: needs a restart"],
+            ["= one", "~ [server]: trace"],
         ),
     ],
 )

@@ -17,7 +17,7 @@ from twisted.internet.task import Clock
 
 from socklab.systemd import Notifier
 from tests import wire
-from tests.process import CHECKOUT, ENVIRONMENT, Printed, Server, twistd
+from tests.process import CHECKOUT, ENVIRONMENT, Printed, Server, run, twistd
 
 CONFIG = """
 [[service]]
@@ -34,7 +34,7 @@ class Manager:
         self.address = address
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind("\0" + address[1:] if address.startswith("@") else address)
-        self._socket.settimeout(20)
+        self._socket.settimeout(wire.PATIENCE)
 
     def heard(self) -> list[str]:
         """Give the lines of the next datagram, which is waited for."""
@@ -48,7 +48,7 @@ class Manager:
         except BlockingIOError:
             return True
         finally:
-            self._socket.settimeout(20)
+            self._socket.settimeout(wire.PATIENCE)
         return False
 
     def close(self) -> None:
@@ -214,6 +214,19 @@ def test_restart_refuses_nobody(tmp_path: Path) -> None:
             server.stop()
 
 
+def test_socket_that_is_not_passed(tmp_path: Path) -> None:
+    """Whoever checks the config has no such socket, and need not; the server does not start without it."""
+    (tmp_path / "lab.toml").write_text(
+        '[[service]]\nname = "one"\nprotocol = "echo"\nlisten = ["systemd:domain=INET:index=0"]\n'
+    )
+    arguments = ("-n", "--pidfile=", "socklab", "--config", "lab.toml")
+    checked = run(*arguments, "--check", folder=tmp_path)
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+    started = run(*arguments, folder=tmp_path)
+    why = "systemd has passed no such socket to this process"
+    assert (started.returncode, started.stderr) == (1, f"one: systemd systemd:domain=INET:index=0: {why}\n")
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
 def test_unit(tmp_path: Path) -> None:
     """systemd finds nothing to say of the unit that is shipped."""
@@ -221,6 +234,6 @@ def test_unit(tmp_path: Path) -> None:
     shipped = (CHECKOUT / "configs" / "socklab.service").read_text()
     unit.write_text(shipped.replace("/opt/socklab/bin/twistd", sys.executable))
     done = subprocess.run(
-        ["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, timeout=60, check=False
+        ["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, timeout=120, check=False
     )
     assert (done.returncode, done.stdout + done.stderr) == (0, "")

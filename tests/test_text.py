@@ -11,9 +11,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from socklab.quantities import seconds, size
 from socklab.template import Template, checkFields
 from socklab.text import hexadecimal, isPrintable, printable, quoted
-from socklab.units import seconds, size
 
 CONTROLS = {
     *map(chr, range(0x20)),

@@ -7,7 +7,6 @@ import os
 import smtplib
 import socket
 import socketserver
-import ssl
 import struct
 import threading
 import time
@@ -158,8 +157,7 @@ def connect(server: Server, folder: Path, authority: trustme.CA) -> Iterator[Con
             else wire.tcp(server.ports[service, transport])
         )
         if transport == "tls":
-            context = ssl.create_default_context()
-            authority.configure_trust(context)
+            context = wire.trusting(authority)
             client = context.wrap_socket(client, server_hostname="localhost")
         elif transport == "ws":
             wire.websocket(0, client)
@@ -251,12 +249,11 @@ class TestSite:
     ) -> Iterator[http.client.HTTPConnection]:
         """A client that keeps its connection."""
         port = server.ports["site", transport]
-        context = ssl.create_default_context()
-        authority.configure_trust(context)
+        context = wire.trusting(authority)
         client = (
-            http.client.HTTPSConnection("localhost", port, timeout=20, context=context)
+            http.client.HTTPSConnection("localhost", port, timeout=wire.PATIENCE, context=context)
             if transport == "tls"
-            else http.client.HTTPConnection("localhost", port, timeout=20)
+            else http.client.HTTPConnection("localhost", port, timeout=wire.PATIENCE)
         )
         yield client
         client.close()
@@ -298,12 +295,11 @@ def test_site_over_websocket(connect: Connect) -> None:
 def test_mail(transport: str, server: Server, folder: Path, authority: trustme.CA) -> None:
     """Python's own smtplib delivers mail to twisted.mail."""
     port = server.ports["mail", transport]
-    context = ssl.create_default_context()
-    authority.configure_trust(context)
+    context = wire.trusting(authority)
     client = (
-        smtplib.SMTP_SSL("localhost", port, timeout=20, context=context)
+        smtplib.SMTP_SSL("localhost", port, timeout=wire.PATIENCE, context=context)
         if transport == "tls"
-        else smtplib.SMTP("localhost", port, timeout=20)
+        else smtplib.SMTP("localhost", port, timeout=wire.PATIENCE)
     )
     with client:
         client.sendmail(
@@ -341,15 +337,15 @@ class TestShutdown:
     def test_factory_stops_once(self, tmp_path: Path) -> None:
         """A Factory is started once for all its listeners and stopped once; open connections do not hold it up."""
         (tmp_path / "plain.py").write_text(PLAIN)
-        (tmp_path / "lab.toml").write_text(
-            one("plain:SaysFactory", "'tcp:0:interface=127.0.0.1', 'unix:a.sock', 'ws:tcp:0:interface=127.0.0.1'")
-        )
+        listen = "'tcp:0:interface=127.0.0.1', 'unix:a.sock', 'ws:tcp:0:interface=127.0.0.1'"
+        config = "[server]\nshutdown_timeout = 600\n" + one("plain:SaysFactory", listen)
+        (tmp_path / "lab.toml").write_text(config)
         with Server(tmp_path / "lab.toml", folder=tmp_path) as server:
             stream = wire.tcp(server.ports["SaysFactory", "tcp"])
             page = wire.websocket(server.ports["SaysFactory", "ws"])
             assert wire.exactly(stream, 15) == wire.receive(page)[1]
             threading.Thread(target=leave, args=(page,)).start()
-            server.stop(seconds=10)
+            server.stop()
             assert (server.log.count("says starts"), server.log.count("says stops")) == (1, 1)
             assert "Traceback" not in server.log
             stream.close()

@@ -7,10 +7,12 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
 
 from socklab import Factory, MessageProtocol, PeerError
 from socklab.events import Closed, Cut, Dropped, Failed, Opened
 from socklab.limits import Limits
+from socklab.policy.access import Access
 from socklab.protocols.chat import ChatFactory
 from socklab.protocols.echo import EchoFactory
 from socklab.protocols.oneshot import OneShotFactory
@@ -169,6 +171,119 @@ class TestPeers:
         program.send(b"/who")
         assert terminal.receive()[0] == b"hello\n"
         assert program.receive()[0] == b"hello"
+
+
+class TestSharedProtocol:
+    """A Factory with `sharesProtocol`: one protocol answers all."""
+
+    def test_each_gets_its_own(self) -> None:
+        """Each answer goes to whoever has sent the datagram, and `peer` is that one."""
+        built: list[MessageProtocol] = []
+
+        class Who(MessageProtocol):
+            def messageReceived(self, payload: bytes, isBinary: bool) -> None:
+                self.transport.sendMessage(b"%b from %d" % (payload, self.transport.peer.port), isBinary)
+
+        class WhoFactory(Factory):
+            keepsPeers = False
+            sharesProtocol = True
+
+            def buildProtocol(self, addr: object) -> Who:
+                built.append(Who())
+                return built[-1]  # type: ignore[return-value]
+
+        factory = WhoFactory()
+        factory.protocol = Who
+        server = MemoryServer(factory, traffic=False)
+        peers = [server.udp(port=port) for port in (5001, 5002)]
+        for _ in range(3):
+            for peer in peers:
+                peer.send(b"hello")
+        assert [peer.receive() for peer in peers] == [[b"hello from 5001"] * 3, [b"hello from 5002"] * 3]
+        # One for the first datagram of each, before it is known that it may be answered.
+        assert len(built) == 3
+
+    def test_rules_hold_from_their_change_on(self) -> None:
+        """An address that was answered is not when a reload forbids it, or when a port of ours has it."""
+        server = MemoryServer(EchoFactory(), traffic=False)
+        peer, other = server.udp(port=5001), server.udp(port=5002)
+        for each in (peer, other, peer, other):
+            each.send(b"x")
+        (port,) = server._datagrams.values()
+        port.protocol.serving.udpPorts.add(5002)
+        for each in (peer, other):
+            each.send(b"y")
+        server.gate.configure(Access(["deny all"]), Limits())
+        peer.send(b"z")
+        assert (peer.receive(), other.receive()) == ([b"x", b"x", b"y"], [b"x", b"x"])
+
+    def test_stranger_gets_no_more_than_it_sent(self) -> None:
+        """An answer to an unproved address is at most one, no longer than the request, 1000 in a second."""
+
+        class Longer(MessageProtocol):
+            def messageReceived(self, payload: bytes, isBinary: bool) -> None:
+                self.transport.sendMessage(payload[1:], isBinary)
+                self.transport.sendMessage(payload, isBinary)
+                self.transport.sendMessage(payload * 2, isBinary)
+
+        factory = Factory()
+        factory.protocol = Longer
+        factory.keepsPeers, factory.sharesProtocol = False, True
+        server = MemoryServer(factory, traffic=False)
+        stranger, neighbour = server.udp(STRANGER), server.udp()
+        for _ in range(1500):
+            stranger.send(b"ab")
+        neighbour.send(b"ab")
+        neighbour.send(b"ab")
+        assert stranger.receive() == [b"b"] * 1000
+        assert neighbour.receive() == [b"b", b"ab", b"abab"] * 2
+
+    def test_answers_that_take_long_are_bounded(self) -> None:
+        """No more than udp_peers datagrams are being answered at once."""
+
+        class Slow(MessageProtocol):
+            def messageReceived(self, payload: bytes, isBinary: bool) -> Deferred[None]:
+                return Deferred()
+
+        factory = Factory()
+        factory.protocol = Slow
+        factory.keepsPeers, factory.sharesProtocol = False, True
+        server = MemoryServer(factory, traffic=False, limits=Limits(udp_peers=3))
+        peer = server.udp()
+        for _ in range(10):
+            peer.send(b"x")
+        assert len(server.connections) == 3
+        assert drops(server) == ["3 datagrams are being answered already"]
+
+    def test_one_that_does_more_is_left_alone(self) -> None:
+        """A protocol that raises, waits or closes harms no other datagram; each still gets its own answer."""
+
+        class Busy(MessageProtocol):
+            async def messageReceived(self, payload: bytes, isBinary: bool) -> None:
+                if payload == b"bug":
+                    raise ZeroDivisionError
+                later: Deferred[None] = Deferred()
+                self.transport.clock.callLater(1, later.callback, None)
+                await later
+                self.transport.sendMessage(payload, isBinary)
+
+        class Closing(MessageProtocol):
+            def messageReceived(self, payload: bytes, isBinary: bool) -> None:
+                self.transport.sendMessage(payload, isBinary)
+                self.transport.loseConnection()
+
+        for kind in (Busy, Closing):
+            factory = Factory()
+            factory.protocol = kind
+            factory.keepsPeers, factory.sharesProtocol = False, True
+            server = MemoryServer(factory, traffic=False, raising=False)
+            peers = [server.udp() for _ in range(3)]
+            for word in (b"1", b"2", b"bug", b"3"):
+                for peer in peers:
+                    peer.send(word)
+            server.advance(1)
+            wanted = [b"1", b"2", b"3"] if kind is Busy else [b"1", b"2", b"bug", b"3"]
+            assert [peer.receive() for peer in peers] == [wanted] * 3
 
 
 class TestNoWeapon:

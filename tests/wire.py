@@ -7,18 +7,23 @@ import ssl
 import struct
 from pathlib import Path
 
+import trustme
+
 from socklab.testing import clientFrame
+
+PATIENCE = 60
+"""Seconds to wait for the other side; a server that works, on a machine that is busy, never takes so long."""
 
 
 def tcp(port: int, host: str = "127.0.0.1") -> socket.socket:
     """Connect."""
-    return socket.create_connection((host, port), timeout=20)
+    return socket.create_connection((host, port), timeout=PATIENCE)
 
 
 def unix(path: Path) -> socket.socket:
     """Connect to a Unix socket."""
     client = socket.socket(socket.AF_UNIX)
-    client.settimeout(20)
+    client.settimeout(PATIENCE)
     client.connect(str(path))
     return client
 
@@ -26,9 +31,22 @@ def unix(path: Path) -> socket.socket:
 def udp(port: int) -> socket.socket:
     """Give a datagram socket that talks to a port."""
     client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    client.settimeout(20)
+    client.settimeout(PATIENCE)
     client.connect(("127.0.0.1", port))
     return client
+
+
+def trusting(authority: trustme.CA | None) -> ssl.SSLContext:
+    """Give a client's context that trusts an authority alone; None: whoever the server says it is.
+
+    `ssl.create_default_context` would read all of the system's authorities, 25 ms each time.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if authority is None:
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    else:
+        authority.configure_trust(context)
+    return context
 
 
 def exactly(client: socket.socket, size: int) -> bytes:
@@ -50,13 +68,20 @@ def toTheEnd(client: socket.socket) -> bytes:
     return bytes(data)
 
 
-def websocket(port: int, client: socket.socket | None = None) -> socket.socket:
-    """Connect and shake hands."""
+HANDSHAKE = (
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+)
+"""A WebSocket client's opening handshake, but for the empty line at its end."""
+
+
+def websocket(port: int, client: socket.socket | None = None, headers: bytes = b"") -> socket.socket:
+    """Connect and shake hands.
+
+    @param headers: more of them, each with its end.
+    """
     client = client or tcp(port)
-    client.sendall(
-        b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    )
+    client.sendall(HANDSHAKE + headers + b"\r\n")
     head = b""
     while not head.endswith(b"\r\n\r\n"):
         head += exactly(client, 1)
@@ -89,5 +114,5 @@ def fill(client: socket.socket, data: bytes) -> int:
             sent += client.send(view[sent : sent + 262144])
     except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
         pass
-    client.settimeout(20)
+    client.settimeout(PATIENCE)
     return sent

@@ -131,7 +131,7 @@ def test_reload(socklab_server: Callable[[Path], ServerProcess], tmp_path: Path)
     text = (HERE / "keyvalue.toml").read_text()
     config.write_text(text.replace('"4KiB"', "3"))
     server = socklab_server(config)
-    with socket.create_connection(server.address("keyvalue", "tcp"), timeout=10) as client:
+    with socket.create_connection(server.address("keyvalue", "tcp"), timeout=60) as client:
         lines = client.makefile("rwb", buffering=0)
 
         def said(line: bytes) -> bytes:

@@ -76,7 +76,7 @@ def test_voter_leaves() -> None:
 def test_over_the_network(socklab_server: Callable[[str], ServerProcess]) -> None:
     """Votes over TCP and over the Unix socket are counted together, and the page is served as it is."""
     server = socklab_server("poll.toml")
-    with socket.create_connection(server.address("poll", "tcp"), timeout=10) as first:
+    with socket.create_connection(server.address("poll", "tcp"), timeout=60) as first:
         lines = first.makefile("rb")
         assert lines.readline() == b"tea 0\n"
         with socket.socket(socket.AF_UNIX) as second:
@@ -85,6 +85,6 @@ def test_over_the_network(socklab_server: Callable[[str], ServerProcess]) -> Non
             answers = lines.readline(), lines.readline(), lines.readline()
             assert answers == (b"coffee 0\n", "식혜 0\n".encode(), b"tea 1\n")
     host, port = server.address("page", "tcp")
-    with urlopen(f"http://{host}:{port}/", timeout=10) as page:
+    with urlopen(f"http://{host}:{port}/", timeout=60) as page:
         assert page.headers["Content-Type"] == "text/html; charset=utf-8"
         assert page.read() == (HERE / "poll.html").read_bytes()

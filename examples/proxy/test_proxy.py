@@ -251,19 +251,26 @@ def test_slow_upstream(factory: MemoryProxyFactory) -> None:
 
 
 class SlowUpstream(socketserver.StreamRequestHandler):
-    """Answers each line with its first word, late."""
+    """Answers each line with its first word; the first ones late, while all the others could have come."""
 
     def handle(self) -> None:
         """A connection from the proxy."""
-        for line in self.rfile:
-            time.sleep(0.0001)
+        for number, line in enumerate(self.rfile):
+            if number < 500:
+                time.sleep(0.001)
             self.wfile.write(line.split()[0] + b"\n")
+
+
+class Upstream(socketserver.ThreadingTCPServer):
+    """Ends without waiting for those who are still connected."""
+
+    daemon_threads = True
 
 
 @pytest.fixture
 def upstreamPort() -> Iterator[int]:
     """The port of a slow upstream on this machine."""
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), SlowUpstream) as server:
+    with Upstream(("127.0.0.1", 0), SlowUpstream) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield server.server_address[1]
@@ -277,7 +284,7 @@ def test_over_the_network(socklab_server: Callable[..., ServerProcess], upstream
     config = tmp_path / "proxy.toml"
     config.write_text((HERE / "proxy.toml").read_text().replace("port = 4039", f"port = {upstreamPort}"))
     server = socklab_server(config, "--trace", "off")
-    with socket.create_connection(server.address("proxy", "tcp"), timeout=30) as client:
+    with socket.create_connection(server.address("proxy", "tcp"), timeout=60) as client:
         answers = client.makefile("rb")
         client.sendall(b"first\n")
         assert answers.readline() == b"first\n"

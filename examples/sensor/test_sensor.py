@@ -137,5 +137,5 @@ def test_simulated_device(socklab_server: Callable[[str], ServerProcess], transp
     host, port = socklab_server("sensor.toml").address("sensor", transport)
     device = [sys.executable, str(HERE / "device.py"), transport, host, str(port)]
     for sequences in ((0, 1, 2), (3, 4, 5)):
-        printed = subprocess.run(device, capture_output=True, text=True, timeout=30, check=True).stdout
+        printed = subprocess.run(device, capture_output=True, text=True, timeout=120, check=True).stdout
         assert [line.split()[-2:] for line in printed.splitlines()][-3:] == [["ACK", str(n)] for n in sequences]

@@ -36,11 +36,11 @@ def test_kind() -> None:
 def test_over_the_network(socklab_server: Callable[[str], ServerProcess]) -> None:
     """The config beside this file serves it over TCP and UDP; the server's log tells what was said."""
     server = socklab_server("shout.toml")
-    with socket.create_connection(server.address("shout", "tcp"), timeout=10) as client:
+    with socket.create_connection(server.address("shout", "tcp"), timeout=60) as client:
         client.sendall(b"hello\n")
         assert client.makefile("rb").readline() == b"HELLO!!!\n"
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-        client.settimeout(10)
+        client.settimeout(60)
         client.sendto(b"hello", server.address("shout", "udp"))
         assert client.recv(100) == b"HELLO!!!"
     said = [(entry.kind, entry.payload) for entry in server.transcript("shout", entries=7) if entry.payload]

@@ -13,16 +13,19 @@ import click
 
 from .certificate import command as certificate
 from .check import command as check
+from .connect import command as connect
 from .explain import command as explain
 from .new import command as new
 from .plan import command as plan
+from .probe import command as probe
 from .protocols import command as protocols
+from .send import command as send
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="socklab", message="%(prog)s %(version)s")
 def main() -> None:
-    """Look at protocols, write one of your own, check config files.
+    """Be the client of any server; look at protocols, write one of your own, check config files.
 
     Servers are started by twistd: twistd -n socklab --config FILE
     """
@@ -31,5 +34,5 @@ def main() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
-for each in (certificate, check, explain, new, plan, protocols):
+for each in (certificate, check, connect, explain, new, plan, probe, protocols, send):
     main.add_command(each)

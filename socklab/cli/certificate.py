@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
@@ -19,7 +20,8 @@ _HOSTS = ("localhost", "127.0.0.1", "::1")
 )
 @click.option("--days", type=click.IntRange(1, 36500), default=365, show_default=True, help="How long it holds.")
 @click.option("--force", is_flag=True, help="Replace the files that are there.")
-def command(hosts: tuple[str, ...], folder: Path, days: int, force: bool) -> None:
+@click.option("--json", "asJson", is_flag=True, help="Print a JSON object, for programs.")
+def command(hosts: tuple[str, ...], folder: Path, days: int, force: bool, asJson: bool) -> None:
     """Write a certificate for tests, with its key.
 
     It is signed by itself, so clients must be told to trust it. HOST is a name or an IP address under which they
@@ -47,6 +49,10 @@ def command(hosts: tuple[str, ...], folder: Path, days: int, force: bool) -> Non
     except OSError as error:
         file = error.filename2 or error.filename
         raise click.ClickException(f"{file}: {(error.strerror or str(error)).lower()}") from None
+    if asJson:
+        found = {"key": str(key), "certificate": str(certificate), "hosts": names, "ends": str(pair.end)}
+        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        return
     click.echo(f"wrote {key}, which nobody else may read")
     click.echo(f"wrote {certificate}, for {', '.join(names)}; it ends on {pair.end}")
     for line in _steps(names[0], certificate):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,8 +13,9 @@ import click
 
 @click.command("check")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--json", "asJson", is_flag=True, help="Print a JSON array, for programs.")
 @click.pass_context
-def command(context: click.Context, files: tuple[Path, ...]) -> None:
+def command(context: click.Context, files: tuple[Path, ...], asJson: bool) -> None:
     """Check config files. Nothing is opened.
 
     Tells each mistake in a line of its own on standard error. The status is 1 if there is one, else 0.
@@ -24,20 +26,28 @@ def command(context: click.Context, files: tuple[Path, ...]) -> None:
     """
     from ..config import ConfigError, loadConfig
 
-    good = True
+    found = []
     for file in files:
+        errors: list[str] = []
+        services = listeners = 0
         try:
             with _ownModules(file):
                 config = loadConfig(file)
         except ConfigError as error:
-            good = False
-            for line in error.lines:
-                click.echo(line, err=True)
+            errors = error.lines
         else:
-            services = _count(len(config.services), "service")
-            listeners = _count(sum(len(each.listeners) for each in config.services), "listener")
-            click.echo(f"{file}: good: {services}, {listeners}")
-    context.exit(0 if good else 1)
+            services, listeners = len(config.services), sum(len(each.listeners) for each in config.services)
+        found.append(
+            {"file": str(file), "good": not errors, "services": services, "listeners": listeners, "errors": errors}
+        )
+        if not asJson:
+            for line in errors:
+                click.echo(line, err=True)
+            if not errors:
+                click.echo(f"{file}: good: {_count(services, 'service')}, {_count(listeners, 'listener')}")
+    if asJson:
+        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+    context.exit(0 if all(each["good"] for each in found) else 1)
 
 
 def _count(number: int, what: str) -> str:

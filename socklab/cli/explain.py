@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -76,6 +77,7 @@ _KEPT: Final = {
 )
 @click.option("--host", metavar="HOST", help="What the client asks for, for ws and wss; without it, the address.")
 @click.option("--path", metavar="PATH", help="What it asks for, for ws and wss.  [default: /]")
+@click.option("--json", "asJson", is_flag=True, help="Print a JSON array, for programs.")
 @click.pass_context
 def command(
     context: click.Context,
@@ -86,6 +88,7 @@ def command(
     origin: str | None,
     host: str | None,
     path: str | None,
+    asJson: bool,
 ) -> None:
     """Tell whether a peer would be let in.
 
@@ -132,19 +135,33 @@ def command(
         kind = "" if address is None else " for IPv6" if ":" in address else " for IPv4"
         click.echo(f"{file}: no {transport} listener{of}{kind}", err=True)
         context.exit(1)
-    good = True
+    verdicts = []
     for each, listener in found:
+        judged = [*_judged(each, listener, address or "", origin, host, path or "/")]
+        verdict = all(fine for _, fine in judged)
+        limits = dict(_limitsOf(each, transport)) if verdict else {}
+        verdicts.append(
+            {
+                "service": each.name,
+                "transport": listener.listen.transport,
+                "where": listener.listen.where,
+                "allowed": verdict,
+                "reasons": [{"text": text, "allows": fine} for text, fine in judged],
+                "limits": limits,
+            }
+        )
+        if asJson:
+            continue
         click.echo(f"{each.name}: {listener.listen.transport} {listener.listen.where}")
-        verdict = True
-        for line, fine in _judged(each, listener, address or "", origin, host, path or "/"):
+        for line, _ in judged:
             click.echo(f"  {line}")
-            verdict = verdict and fine
         click.echo("  allowed" if verdict else "  refused")
         if verdict:
-            limits = ", ".join(_limitsOf(each, transport))
-            click.echo(f"  limits: {limits}")
-        good = good and verdict
-    context.exit(0 if good else 1)
+            text = ", ".join(f"{key} {_figure(value)}" for key, value in limits.items())
+            click.echo(f"  limits: {text}")
+    if asJson:
+        click.echo(json.dumps(verdicts, indent=2, ensure_ascii=False))
+    context.exit(0 if all(each["allowed"] for each in verdicts) else 1)
 
 
 def _transport(listener: Listener) -> str:
@@ -206,7 +223,11 @@ def _access(access: Access, address: str) -> tuple[str, bool]:
     return f'access: rule {number} of {len(access.rules)}, "{rule.text}", decides: {why}', rule.allows
 
 
-def _limitsOf(service: Service, transport: str) -> Iterator[str]:
+def _figure(value: float) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _limitsOf(service: Service, transport: str) -> Iterator[tuple[str, float]]:
     """Give the limits that bound such a peer, those without a bound left out."""
     from ..message import speaksMessages
 
@@ -219,4 +240,4 @@ def _limitsOf(service: Service, transport: str) -> Iterator[str]:
             continue
         if transport == "udp" and key in _KEPT and not getattr(service.factory, "keepsPeers", True):
             continue
-        yield f"{key} {value:g}" if isinstance(value, float) else f"{key} {value}"
+        yield key, value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import sys
@@ -18,7 +19,8 @@ import click
     default=Path(),
     help="Where the project's own folder is made.  [default: the current folder]",
 )
-def command(name: str, folder: Path) -> None:
+@click.option("--json", "asJson", is_flag=True, help="Print a JSON object, for programs.")
+def command(name: str, folder: Path, asJson: bool) -> None:
     """Write a small complete project for a protocol.
 
     Into the folder NAME go a package with a protocol and its Factory, a config, tests, and the metadata by which
@@ -46,6 +48,10 @@ def command(name: str, folder: Path) -> None:
         raise click.ClickException(
             f"{error.filename or target}: {(error.strerror or str(error)).lower()}"
         ) from None
+    if asJson:
+        found = {"written": [str(each) for each in written], "next": _steps(name, target)}
+        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        return
     for each in written:
         click.echo(f"wrote {each}")
     click.echo("\nNext:")

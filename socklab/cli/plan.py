@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
+from typing import Final
 
 import click
+
+_WORDS: Final = {"+": "opened", "-": "closed", "~": "changed", "=": "kept", "!": "not done"}
 
 
 @click.command("plan")
 @click.argument("old", metavar="OLD", type=click.Path(path_type=Path))
 @click.argument("new", metavar="NEW", type=click.Path(path_type=Path))
-def command(old: Path, new: Path) -> None:
+@click.option("--json", "asJson", is_flag=True, help="Print a JSON array, for programs.")
+def command(old: Path, new: Path, asJson: bool) -> None:
     """Print what a reload would change. Nothing is opened.
 
     It goes from the config OLD to the config NEW. Each line begins with a sign: `+` opened, `-` closed,
@@ -31,6 +36,10 @@ def command(old: Path, new: Path) -> None:
         for line in error.lines:
             click.echo(line, err=True)
         sys.exit(1)
-    for line in lines:
-        click.echo(line)
+    if asJson:
+        told = [{"change": _WORDS[line[0]], "what": line[2:]} for line in lines]
+        click.echo(json.dumps(told, indent=2, ensure_ascii=False))
+    else:
+        for line in lines:
+            click.echo(line)
     sys.exit(1 if any(line.startswith("! ") for line in lines) else 0)

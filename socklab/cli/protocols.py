@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from dataclasses import asdict
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
 
 
 def _complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from importlib.metadata import entry_points
+
     names = {each.name for each in entry_points(group="socklab.protocols")}
     return [CompletionItem(name) for name in sorted(names) if name.startswith(incomplete)]
 

@@ -119,6 +119,7 @@ _ATTRIBUTES: Final[Mapping[str, tuple[str, Callable[[Any], bool]]]] = {
     "framingLimit": ("a key of [service.limits] for sizes", lambda key: key in ("", *_SIZES)),
     "fixedFraming": ("True or False", lambda value: isinstance(value, bool)),
     "keepsPeers": ("True or False", lambda value: isinstance(value, bool)),
+    "sharesProtocol": ("True or False", lambda value: isinstance(value, bool)),
     "transports": (
         f"a set of {', '.join(sorted(_TRANSPORTS))}",
         lambda names: bool(names) and _isSome(names, _TRANSPORTS),

@@ -72,7 +72,7 @@ def boundless(factory: Any, listens: Iterable[Listen], limits: Iterable[str]) ->
             bounds |= _BRIDGED
         if listen.kind != "udp":
             bounds |= _GATE
-        if listen.transport == "tls":
+        if listen.transport == "tls" or listen.prefix == "haproxy":
             bounds.add("handshake_timeout")
     for key in limits:
         if key not in bounds:

@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from ..units import seconds
+from ..quantities import seconds
 from .errors import either, shown
 
 

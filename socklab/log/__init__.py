@@ -10,10 +10,10 @@ from typing import Final
 from twisted.logger import Logger
 
 from .entry import Entry
-from .observer import logObserver
+from .observer import BoundedObserver, logObserver
 from .recorder import Recorder
 
-__all__ = ["Recorder", "logObserver", "say"]
+__all__ = ["BoundedObserver", "Recorder", "logObserver", "say"]
 
 _logger: Final = Logger(namespace="socklab")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
@@ -24,16 +25,22 @@ def logObserver(
     @param options: twistd's own.
     @param admits: tells which events are written.
     """
-    return BoundedObserver(FileLogObserver(_open(options), asJson if form == "json" else asText), admits)
+    observer = BoundedObserver(FileLogObserver(_open(options), asText), admits)
+    observer.configure(form)
+    return observer
 
 
 @implementer(ILogObserver)
 class BoundedObserver:
-    """Leaves out what is not to be written."""
+    """Leaves out what is not to be written; a reload may change the form of what is."""
 
     def __init__(self, write: FileLogObserver, admits: Callable[[LogEvent], bool]) -> None:
         self._write = write
         self._admits = admits
+
+    def configure(self, form: Literal["text", "json"]) -> None:
+        """Write in a form from now on."""
+        self._write.formatEvent = asJson if form == "json" else asText
 
     def __call__(self, event: LogEvent) -> None:
         """Write a log event, or not."""
@@ -47,7 +54,13 @@ def _open(options: Mapping[str, Any]) -> Any:
         sys.exit("Daemons cannot log to stdout, exiting!")
     if name == "-" or (foreground and not name):
         return _tolerant(sys.stdout)
-    file = LogFile.fromFullPath(name or "twistd.log")
+    # Whatever the umask: what everybody could write in proves nothing.
+    umask = os.umask(0o022)
+    os.umask(umask | 0o022)
+    try:
+        file = LogFile.fromFullPath(name or "twistd.log")
+    finally:
+        os.umask(umask)
     if not signal.getsignal(signal.SIGUSR1):
         signal.signal(signal.SIGUSR1, lambda number, frame: _later(file.rotate))
     return file

@@ -33,9 +33,13 @@ class Recorder:
         """@param trace: whether and how to log each message.
         @param form: of the log: as JSON each conversation's beginning and end is logged too.
         """
+        self._bound = Bound(clock, _tellLeftOut)
+        self.configure(trace, form)
+
+    def configure(self, trace: TraceForm, form: Literal["text", "json"]) -> None:
+        """Log in another way from now on."""
         self._trace = trace
         self._arrivals = trace != "off" or form == "json"
-        self._bound = Bound(clock, _tellLeftOut)
 
     def __call__(self, event: Event) -> None:
         """Log an event, if it is due."""
@@ -60,10 +64,12 @@ class Recorder:
         """Tell whether to write a log event that is no event of ours, but that a peer may have caused.
 
         A plain Twisted protocol that raises has its traceback logged by Twisted, as often as a peer likes. So it
-        is with what our own code has to say here and there. What a protocol logs is its own affair.
+        is with what our own code has to say here and there, and with what Twisted's sockets have, of each
+        connection for which there is no descriptor for one. What a protocol logs is its own affair.
         """
-        failure, namespace = failureOf(event), event.get("log_namespace")
-        if isinstance(event.get("entry"), Entry) or (failure is None and namespace != "socklab"):
+        failure, namespace = failureOf(event), str(event.get("log_namespace"))
+        ours = namespace == "socklab" or namespace.startswith("twisted.internet.")
+        if isinstance(event.get("entry"), Entry) or (failure is None and not ours):
             return True
         # Twisted names each connection: "BrokenProtocol,17,192.0.2.7".
         system = str(event.get("log_system") or namespace or "log").partition(",")[0]

@@ -32,10 +32,15 @@ class Bucket:
 
     def take(self, now: float, tokens: float = 1.0) -> float:
         """Take tokens, even if there are too few; give how long it is until they are made up for, in seconds."""
+        left = self._left
         # The clock may be set back.
-        self._left = min(self._burst, self._left + max(0.0, now - self._at) * self.rate) - tokens
+        if now > self._at:
+            left += (now - self._at) * self.rate
+            if left > self._burst:
+                left = self._burst
         self._at = now
-        return max(0.0, -self._left / self.rate)
+        self._left = left = left - tokens
+        return 0.0 if left >= 0.0 else -left / self.rate
 
     def allows(self, now: float) -> bool:
         """Take a token if there is one."""
@@ -110,5 +115,8 @@ class Rates:
 
     def take(self, size: int, now: float) -> float:
         """Count a message; give for how long there should be no other, in seconds."""
-        wait = self._messages.take(now) if self._messages is not None else 0.0
-        return max(wait, self._size.take(now, size)) if self._size is not None else wait
+        wait = 0.0 if self._messages is None else self._messages.take(now)
+        if self._size is None:
+            return wait
+        more = self._size.take(now, size)
+        return wait if wait > more else more

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import deque
 from typing import Protocol
 
-from ..message import IMessageTransport, sendToAll
+from ..message import IMessageTransport
+from .audience import Audience
 
 
 class Member(Protocol):
@@ -24,6 +25,7 @@ class _Room:
         # In the order in which they came.
         self.members: dict[Member, None] = {}
         self.history: deque[str] = deque(maxlen=history)
+        self.audience = Audience()
 
 
 class MemoryRooms:
@@ -61,12 +63,14 @@ class MemoryRooms:
                 raise TooManyRooms(f"there are {self._maxRooms} rooms already")
             room = self._rooms[name] = _Room(self._history)
         room.members[member] = None
+        room.audience.add(member.transport)
         return [*room.history]
 
     def leave(self, name: str, member: Member) -> None:
         """Let a member out."""
         room = self._rooms[name]
         del room.members[member]
+        room.audience.discard(member.transport)
         if not room.members and name != self._lobby:
             del self._rooms[name]
 
@@ -81,8 +85,7 @@ class MemoryRooms:
             return
         if keep:
             room.history.append(line)
-        # A list: sending may end a member's conversation.
-        sendToAll([each.transport for each in room.members if each is not without], line)
+        room.audience.send(line, None if without is None else without.transport)
 
     def members(self, name: str) -> list[Member]:
         """Give those in a room, in the order in which they came."""

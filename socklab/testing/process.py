@@ -200,7 +200,7 @@ class ServerProcess:
 
     def __enter__(self) -> ServerProcess:
         try:
-            self.waitFor("socklab ready")
+            self.waitFor("socklab ready", seconds=60)
         except BaseException:
             self._end()
             raise

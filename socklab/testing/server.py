@@ -47,11 +47,14 @@ class MemoryServer:
         access: Sequence[str] = ("allow all",),
         refusal: str = "close",
         pages: PagePolicy | None = None,
+        traffic: bool = True,
     ) -> None:
         """@param framing: on streams; by default the Factory's own.
         @param raising: whether what the protocol raises is raised by what the test called. A server would log
             it, and go on; with False it only stands in `events`.
         @param deflate: whether WebSocket offers permessage-deflate.
+        @param traffic: whether `events` has each message, and what was sent is checked. Without that messages take
+            the shorter ways that they have in a server while nobody watches.
         """
         self.clock = Clock()
         """The Factory's, and that of all peers; `advance` moves it."""
@@ -66,7 +69,7 @@ class MemoryServer:
         self._deflate = deflate
         self._encoding = encoding
         self._stream = Events()
-        self._stream.subscribe(self._observe, traffic=True)
+        self._stream.subscribe(self._observe, traffic=traffic)
         self.gate = Gate(Access(access), self._limits, House(0), self.clock.seconds)
         self._refusal = refusal
         self._dismissals: set[object] = set()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import IntFlag
+from enum import IntEnum
 from typing import Final
 from typing import Protocol as TypingProtocol
 
@@ -20,8 +20,8 @@ from .pending import Pending, deferredOf
 from .serving import Serving
 
 
-class Hold(IntFlag):
-    """Why a protocol is given no message for now."""
+class Hold(IntEnum):
+    """Why a protocol is given no message for now; more than one are added up."""
 
     BURST = 1
     """It has had many, and others wait for their turn."""
@@ -61,36 +61,51 @@ class Conversation:
         "_adapter",
         "_burst",
         "_closed",
-        "_holds",
         "_idle",
         "_life",
+        "_peer",
         "_pending",
         "_rates",
         "_serving",
         "_slowed",
         "_told",
+        "held",
         "listening",
-        "peer",
         "protocol",
+        "ready",
     )
 
-    def __init__(self, serving: Serving, adapter: Adapter, peer: Peer, told: bool = True) -> None:
-        """@param told: whether the beginning, the end and every fault are events; else a fault is one once."""
+    def __init__(self, serving: Serving, adapter: Adapter, peer: Peer | None = None, told: bool = True) -> None:
+        """@param peer: what events say of the peer; by default what the adapter says by then.
+        @param told: whether the beginning, the end and every fault are events; else a fault is one once."""
         self._serving = serving
         self._adapter = adapter
         self._told = told
         self._closed: tuple[str, str] | None = None
-        self._holds = Hold(0)
         self._burst = 0
         self._pending: Pending | None = None
         self._idle: IdleTimer | None = None
         self._life: IDelayedCall | None = None
         self._rates = Rates.of(serving.limits, serving.clock)
         self._slowed: IDelayedCall | None = None
-        self.peer = peer
+        self._peer = peer
         self.protocol: MessageProtocol | None = None
         self.listening = True
         """Whether messages still reach the protocol."""
+        self.held = 0
+        """Why no message may be handed over now: each `Hold`, added up."""
+        self.ready: MessageProtocol | None = None
+        """The protocol, while nothing stands between it and the next message: it listens, is not busy, and neither
+        its peer's rate nor its silence is measured. One look at this is what all the guards cost most messages."""
+
+    @property
+    def peer(self) -> Peer:
+        """What is known of the other side."""
+        return self._peer or self._adapter.peer
+
+    @peer.setter
+    def peer(self, peer: Peer) -> None:
+        self._peer = peer
 
     def begin(self) -> bool:
         """Build the protocol and introduce the transport; False when the Factory refuses the peer or raised."""
@@ -106,6 +121,7 @@ class Conversation:
             self.cut("refused by the protocol's factory")
             return False
         self.protocol = protocol
+        self._settle()
         if self._told:
             self._serving.events.emit(Opened(serving.service, self.peer))
             self.setTimeout(serving.limits.idle)
@@ -116,17 +132,17 @@ class Conversation:
 
     # What the protocol is given
 
-    @property
-    def held(self) -> bool:
-        """Whether no message may be handed over now."""
-        return bool(self._holds)
+    def _settle(self) -> None:
+        """Something that `ready` depends on has changed."""
+        guarded = self.held or self._pending is not None or self._idle is not None or self._rates is not None
+        self.ready = self.protocol if self.listening and not guarded else None
 
     @property
     def full(self) -> str | None:
         """Why a message that nobody can hold back is dropped, if it is."""
-        if Hold.QUEUE in self._holds:
+        if self.held & Hold.QUEUE:
             return f"more than {self._serving.limits.queue} bytes were waiting for the busy protocol"
-        return "it sends faster than it may" if Hold.RATE in self._holds else None
+        return "it sends faster than it may" if self.held & Hold.RATE else None
 
     @property
     def busy(self) -> bool:
@@ -137,20 +153,37 @@ class Conversation:
         """Hand over no message until `release`."""
         if self.listening:
             wasHeld = self.held
-            self._holds |= why
-            if not wasHeld:
+            self.held |= why
+            self.ready = None
+            if not wasHeld or wasHeld == Hold.BURST:
                 self._adapter.holdChanged()
 
     def release(self, why: Hold) -> None:
         """End a `hold`; messages go on when nothing else holds them."""
-        if why in self._holds:
-            self._holds &= ~why
+        if self.held & why:
+            self.held &= ~why
+            self._settle()
             self._goOn()
             if not self.held:
                 self._adapter.holdChanged()
 
     def received(self, payload: bytes, isBinary: bool) -> None:
         """Hand a message to the protocol, now or when it is done with those before. It is not held."""
+        protocol = self.ready
+        if protocol is None or self._serving.events.traffic:
+            self._receivedGuarded(payload, isBinary)
+            return
+        try:
+            result = protocol.messageReceived(payload, isBinary)
+            if result is not None:
+                self.awaits(result)
+        except Exception:
+            self.raised(Failure())
+        self._burst += 1
+        if self._burst >= BURST:
+            self._letOthers()
+
+    def _receivedGuarded(self, payload: bytes, isBinary: bool) -> None:
         if not self.listening or self.protocol is None:
             return
         if self._idle is not None:
@@ -184,31 +217,36 @@ class Conversation:
         try:
             result = protocol.messageReceived(payload, isBinary)
             if result is not None:
-                self._await(result)
+                self.awaits(result)
         except Exception:
-            self._raised(Failure())
+            self.raised(Failure())
         self._burst += 1
         if self._burst >= BURST:
-            # One read may bring 65,536 lines, each of which goes to a whole room.
-            self._burst = 0
-            self.hold(Hold.BURST)
-            self._serving.clock.callLater(0, self.release, Hold.BURST)
+            self._letOthers()
+
+    def _letOthers(self) -> None:
+        # One read may bring 65,536 lines, each of which goes to a whole room.
+        self._burst = 0
+        self.hold(Hold.BURST)
+        self._serving.clock.callLater(0, self.release, Hold.BURST)
 
     def _call(self, hook: Callable[..., object], *arguments: object) -> None:
         """Call another of the protocol's methods; what comes meanwhile waits for it too."""
         try:
             result = hook(*arguments)
             if result is not None:
-                self._await(result)
+                self.awaits(result)
         except Exception:
-            self._raised(Failure())
+            self.raised(Failure())
 
-    def _await(self, result: object) -> None:
+    def awaits(self, result: object) -> None:
+        """The protocol has promised a result: what comes meanwhile waits for it."""
         deferred = deferredOf(result)
         pending = self._pending or Pending()
         pending.result = deferred
         if self.protocol is not None:
             self._pending = pending
+            self.ready = None
         else:
             self._cancelLater(pending)
         deferred.addBoth(self._finished, pending)
@@ -216,7 +254,7 @@ class Conversation:
     def _finished(self, result: object, pending: Pending) -> None:
         pending.result = None
         if isinstance(result, Failure):
-            self._raised(result)
+            self.raised(result)
         self._goOn()
 
     def _goOn(self) -> None:
@@ -225,11 +263,12 @@ class Conversation:
         if pending is None or pending.delivering:
             return
         pending.delivering = True
-        while pending.messages and not pending.result and not self._holds & _STOPS and self.protocol:
+        while pending.messages and not pending.result and not self.held & _STOPS and self.protocol:
             self._deliver(self.protocol, *pending.take())
         pending.delivering = False
         if not pending.messages and not pending.result:
             self._pending = None
+            self._settle()
             for call in pending.afterwards:
                 call()
             self.release(Hold.QUEUE)
@@ -258,7 +297,11 @@ class Conversation:
             self._idle.stop()
             self._idle = None
         if seconds and self.listening:
-            self._idle = IdleTimer(self._serving.clock, seconds, lambda: self.held or self.busy, self._isIdle)
+            self._idle = IdleTimer(self._serving.clock, seconds, self._isWaiting, self._isIdle)
+        self._settle()
+
+    def _isWaiting(self) -> bool:
+        return bool(self.held) or self.busy
 
     def _isIdle(self, seconds: float) -> None:
         protocol, before = self.protocol, self._closed
@@ -302,9 +345,10 @@ class Conversation:
 
     def _stopListening(self) -> None:
         self.listening = False
+        self.ready = None
         self._stopTimers()
         if self.held:
-            self._holds = Hold(0)
+            self.held = 0
             self._adapter.holdChanged()
 
     def _stopTimers(self) -> None:
@@ -340,8 +384,9 @@ class Conversation:
     def lost(self, reason: Failure) -> None:
         """The connection is gone."""
         self.listening = False
+        self.ready = None
         self._stopTimers()
-        self._holds = Hold(0)
+        self.held = 0
         protocol, self.protocol = self.protocol, None
         if protocol is None:
             return
@@ -368,7 +413,7 @@ class Conversation:
         # In a turn of its own: it may be the handler itself, running now, that ended the conversation.
         self._serving.clock.callLater(0, pending.cancel)
 
-    def _raised(self, failure: Failure) -> None:
+    def raised(self, failure: Failure) -> None:
         """A handler has failed."""
         if self.protocol is None:
             # The peer is gone, and what was done for it was cancelled.

@@ -15,9 +15,9 @@ from twisted.python.failure import Failure
 
 from ..blame import ownLine
 from ..events import Failed
+from .datagram import peerAt
 from .guard import Address
 from .serving import Serving
-from .udp import peerAt
 
 _log: Final = Logger(namespace="socklab")
 

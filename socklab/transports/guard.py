@@ -11,6 +11,7 @@ import hmac
 import os
 import socket
 from collections import OrderedDict
+from functools import lru_cache
 from ipaddress import ip_address
 
 Address = tuple[str, int]
@@ -50,6 +51,7 @@ class AddressProof:
         return b"/ok " + hmac.new(self._secret, text, hashlib.sha256).hexdigest()[:8].encode()
 
 
+@lru_cache(1024)
 def isLoopback(host: str) -> bool:
     """Tell whether an IP address can only be this machine's own."""
     if host.startswith("127.") or host == "::1":

@@ -6,8 +6,9 @@ import errno
 import os
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -17,9 +18,10 @@ from twisted.internet.endpoints import quoteStringArgument, serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IAddress, IListeningPort, IReactorCore, IStreamServerEndpoint
 
-from ..limits import BACKLOG, Limits
+from ..limits import BACKLOG
 
 if TYPE_CHECKING:
+    from .serving import Serving
     from .tls import ClientCertificates, ServerCertificate
 
 _PATHS = {
@@ -77,11 +79,13 @@ class Listen:
     prefix: str
     arguments: dict[str, str]
     description: str
-    """The endpoint string for Twisted, paths made absolute and without TLS, which is ours; empty for UDP."""
+    """The endpoint string for Twisted, paths made absolute; without TLS and `haproxy:`, which are ours; empty
+    for UDP."""
     certificate: ServerCertificate | None = field(default=None, compare=False, repr=False)
     """What is served with TLS: one for the check of the config, for the port, and for its renewal."""
     trouble: str | None = field(default=None, compare=False)
-    """Why there is no certificate, where the process may have lost the right to read it; see `parseListen`."""
+    """Why it cannot be opened, where that is no mistake in the config: there is no such socket of systemd, or a
+    certificate that the process may have lost the right to read; see `parseListen`."""
 
     @property
     def port(self) -> int | None:
@@ -117,9 +121,7 @@ class Listen:
             arguments["port"] = str(port)
         description = self.description
         if description and arguments != self.arguments:
-            outer = "haproxy:" if self.prefix == "haproxy" else ""
-            own = description.removeprefix(outer).partition(":")[0]
-            description = outer + _compose(own, arguments)
+            description = _compose(description.partition(":")[0], arguments)
         return replace(self, arguments=arguments, description=description)
 
     def conflicts(self, other: Listen) -> bool:
@@ -157,8 +159,7 @@ def parseListen(text: str, folder: Path, clients: ClientCertificates | None = No
         # A proxy sends its line before TLS begins; Twisted would look for it within.
         if inner.kind != "stream" or inner.transport == "tls":
             raise ValueError("haproxy: goes before a TCP or Unix endpoint, as in haproxy:tcp:3000")
-        description = f"haproxy:{inner.description}"
-        return replace(inner, text=text, prefix="haproxy", transport="haproxy", description=description)
+        return replace(inner, text=text, prefix="haproxy", transport="haproxy")
     prefix, colon, _ = text.partition(":")
     if prefix in ("icmp", "raw", "ip"):
         raise ValueError("raw sockets and ICMP are not served: they need root, and have no ports and no messages")
@@ -202,15 +203,18 @@ def parseListen(text: str, folder: Path, clients: ClientCertificates | None = No
     try:
         serverFromString(cast(Any, None), description)
     except (ValueError, TypeError, LookupError, OSError) as error:
-        if prefix == "systemd" and isinstance(error, LookupError):
-            raise ValueError("systemd has passed no such socket to this process") from None
-        raise ValueError(f"Twisted refuses it: {error}") from None
+        if not (prefix == "systemd" and isinstance(error, LookupError)):
+            raise ValueError(f"Twisted refuses it: {error}") from None
+        # It passes them to the server, and to nobody who checks the config or plans a reload.
+        trouble = "systemd has passed no such socket to this process"
     return Listen(
         text, "stream", "tls" if secure else prefix, prefix, arguments, description, certificate, trouble
     )
 
 
 def _check(prefix: str, arguments: dict[str, str]) -> None:
+    if prefix == "systemd" and (domain := arguments.get("domain", "INET")) not in ("INET", "INET6", "UNIX"):
+        raise ValueError(f"expected INET, INET6 or UNIX as domain, got {domain!r}")
     if prefix not in _POSITIONAL:
         return
     for name in _POSITIONAL[prefix]:
@@ -273,19 +277,41 @@ def unreadable(error: OSError) -> str:
     return f"{error.filename}: {why}: name a PEM file, relative to the config's folder, that twistd may read"
 
 
-def endpointOf(listen: Listen, reactor: IReactorCore, limits: Limits) -> IStreamServerEndpoint:
+def endpointOf(listen: Listen, reactor: IReactorCore, serving: Callable[[], Serving]) -> IStreamServerEndpoint:
     """Give the endpoint of a stream or WebSocket listener.
 
-    @raise ValueError: its certificate could not be read.
+    @param serving: gives what is served there; a reload may change it while the port is open.
+    @raise ValueError: its certificate could not be read, or systemd has passed no socket.
     """
-    endpoint: IStreamServerEndpoint = serverFromString(reactor, listen.description)
     if listen.trouble is not None:
         raise ValueError(listen.trouble)
+    shareNames()
+    endpoint: IStreamServerEndpoint = serverFromString(reactor, listen.description)
     if listen.certificate is not None:
         from .tls import TLSEndpoint
 
-        return TLSEndpoint(endpoint, listen.certificate, cast(Any, reactor), limits.handshake_timeout)
+        return TLSEndpoint(endpoint, listen.certificate, serving)
+    if listen.prefix == "haproxy":
+        from .proxied import ProxiedEndpoint
+
+        return ProxiedEndpoint(endpoint, serving)
     return endpoint
+
+
+@cache
+def shareNames() -> None:
+    """Have the names of attributes that Twisted's connections get with their first write stand in one table.
+
+    CPython 3.11 keeps one for all instances of a class, and closes it while the first thirty are made; a name that
+    comes later costs each of them a table of its own, of 640 bytes.
+    """
+    # Imported late: a check of the config has no use for what they bring along.
+    from twisted.internet import tcp, unix
+
+    for kind in (tcp.Server, unix.Server):
+        first = object.__new__(kind)
+        for name in ("dataBuffer", "offset", "producer", "streamingProducer"):
+            setattr(first, name, None)
 
 
 def setOptions(port: IListeningPort, keepalive: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from typing import Any
 from typing import Protocol as TypingProtocol
 
@@ -10,6 +11,7 @@ from twisted.internet.interfaces import IDelayedCall, INegotiated, IPullProducer
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from ..message import Encoded
 from .serving import Serving
 
 _log = Logger(namespace="socklab")
@@ -23,6 +25,9 @@ _NEXT_TURN = 1e-8
 class Owner(TypingProtocol):
     """The connection whose output it is."""
 
+    def sendJoined(self, wire: bytes, messages: Sequence[Encoded]) -> None:
+        """Send messages that were joined."""
+
     def outputPaused(self) -> None:
         """The peer reads more slowly than it is written to: stop making it more."""
 
@@ -31,6 +36,16 @@ class Owner(TypingProtocol):
 
     def outputOverflowed(self, why: str) -> None:
         """What was waiting exceeded a limit, said in words; abort."""
+
+
+class Following(TypingProtocol):
+    """What is said to many of whom the peer is one, and reaches it at the end of the turn (`socklab.rooms`)."""
+
+    waiting: Sequence[object]
+    """Empty, unless something has yet to reach somebody."""
+
+    def catchUp(self, transport: Any) -> None:
+        """Send a peer what has yet to reach it."""
 
 
 @implementer(IPushProducer)
@@ -44,6 +59,7 @@ class Output:
     # Thousands of idle connections have one each: a dict or a callback would cost as much as all of this.
     __slots__ = (
         "_blocked",
+        "_following",
         "_inputOver",
         "_owner",
         "_patience",
@@ -58,6 +74,7 @@ class Output:
         "_waiting",
         "closing",
         "paused",
+        "way",
     )
 
     def __init__(self, transport: Any, serving: Serving, owner: Owner) -> None:
@@ -71,6 +88,7 @@ class Output:
         self._waiting: deque[bytes] | None = None
         self._size = 0
         self._blocked = False
+        self._following: Following | None = None
         self._inputOver = False
         self._patience: int | None = None
         self._timer: IDelayedCall | None = None
@@ -81,6 +99,9 @@ class Output:
         self.paused = False
         """Whether the peer is reading more slowly than it is written to."""
         self.closing = False
+        self.way: Any = transport
+        """The transport, while nothing stands between it and what is written; one look at this is what the bounds
+        cost most messages."""
         transport.registerProducer(self, True)
 
     def write(self, data: bytes, bounded: bool = True) -> None:
@@ -88,6 +109,15 @@ class Output:
 
         @param bounded: False for what must be sent however much is waiting, such as WebSocket's close frame.
         """
+        way = self.way
+        if way is not None:
+            way.write(data)
+            return
+        self._catchUp()
+        self.add(data, bounded)
+
+    def add(self, data: bytes, bounded: bool = True) -> None:
+        """Do what `write` does, with what was said to all."""
         if self.closing:
             return
         if not self._blocked:
@@ -103,10 +133,34 @@ class Output:
         if self._softTimer is None and self._size > self._serving.limits.pending_soft:
             self._softTimer = self._serving.clock.callLater(self._serving.limits.pending_seconds, self._tooLong)
 
+    def follow(self, following: Following) -> bool:
+        """From now on what is said to all comes before what is written here; False when another's does already."""
+        if self._following is not None:
+            return False
+        self._following = following
+        self.way = None
+        return True
+
+    def unfollow(self) -> None:
+        """Nothing more is said to all."""
+        self._following = None
+        self._settle()
+
+    def _catchUp(self) -> None:
+        following = self._following
+        if following is not None and following.waiting:
+            following.catchUp(self._owner)
+
+    def _settle(self) -> None:
+        """Something that `way` depends on has changed."""
+        free = not (self.closing or self._blocked or self._waiting or self._following)
+        self.way = self._transport if free else None
+
     def _overflow(self, why: str) -> None:
         self._waiting = None
         self._size = 0
         self.closing = True
+        self.way = None
         self._owner.outputOverflowed(f"it did not read: {why}")
 
     def _tooLong(self) -> None:
@@ -123,6 +177,7 @@ class Output:
     def pauseProducing(self) -> None:
         """The transport's buffer is full (`IPushProducer`); Twisted says it again at each write."""
         self._blocked = True
+        self.way = None
         if not self.paused:
             self.paused = True
             self._owner.outputPaused()
@@ -150,6 +205,7 @@ class Output:
             self._finish()
         elif not self._blocked:
             self.paused = False
+            self._settle()
             self._owner.outputResumed()
             if self._producer is not None:
                 if not self._pulls:
@@ -182,9 +238,11 @@ class Output:
         @param patient: whether to ignore any amount until then. Who was cut for sending too much may send
             256 KiB more, lest it goes on for ever.
         """
+        self._catchUp()
         if self.closing:
             return
         self.closing = True
+        self.way = None
         if not patient:
             self._patience = _PATIENCE
         self._stopProducer()
@@ -210,12 +268,14 @@ class Output:
     def abort(self) -> None:
         """Close at once."""
         self.closing = True
+        self.way = None
         self._stopSoftTimer()
         self._transport.abortConnection()
 
     def lost(self) -> None:
         """The connection is gone."""
         self.closing = True
+        self.way = None
         self._waiting = None
         if self._timer is not None and self._timer.active():
             self._timer.cancel()

@@ -9,7 +9,7 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import alsoProvides, implementer
 
-from .refusing import Dismissal, turnAway
+from .refusing import turnAway
 from .serving import Serving
 from .stream import peerAt
 
@@ -33,11 +33,6 @@ class PlainFactory:
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
         """A connection was accepted."""
-        protocol = self._build(addr)
-        # Twisted's haproxy: fails where there is nothing to hand the connection to.
-        return Dismissal(self.serving) if protocol is None and self.serving.proxied else protocol
-
-    def _build(self, addr: IAddress | None) -> Any:
         serving = self.serving
         # Behind a proxy it is the proxy's, from which all come.
         host = "" if serving.proxied else getattr(addr, "host", "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 from twisted.internet.interfaces import (
@@ -10,9 +10,11 @@ from twisted.internet.interfaces import (
     IHalfCloseableProtocol,
     IHandshakeListener,
     INegotiated,
+    IProtocol,
     IProtocolFactory,
+    ITransport,
 )
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -21,7 +23,7 @@ from ..framing import Framing, FramingError
 from ..message import Encoded, Peer, checkPayload
 from ..policy.gate import Refusal
 from .conversation import Conversation, Hold
-from .output import Output
+from .output import Following, Output
 from .recognise import onFramed
 from .refusing import tell, turnAway, words
 from .serving import Serving, newConnection
@@ -48,47 +50,86 @@ def peerOf(transport: Any, kind: str = "", encoding: str = "utf-8", connection: 
     return Peer(address, kind, host, port, encoding, certificate=certificate, connection=connection)
 
 
-@implementer(IHalfCloseableProtocol, IHandshakeListener)
-class StreamConnection(Protocol):
+@implementer(IProtocol, IHalfCloseableProtocol, IHandshakeListener)
+class StreamConnection:
     """One connection: what is read becomes messages, messages become what is written.
 
     After the peer's FIN what is owed is still sent. While the peer does not read, nothing is read from it.
     """
 
+    # Not Twisted's Protocol, whose instances have a dict: thousands of idle connections have one of these each.
+    __slots__ = (
+        "_begun",
+        "_conversation",
+        "_direct",
+        "_ended",
+        "_entered",
+        "_feeding",
+        "_fin",
+        "_framing",
+        "_heard",
+        "_messages",
+        "_number",
+        "_output",
+        "_paused",
+        "_peer",
+        "_secure",
+        "_serving",
+        "_unread",
+        "clock",
+        "encoding",
+        "transport",
+        "wireFormat",
+    )
+
     transport: Any  # Twisted's ITransport has not all that its transports have.
-    _heard = False
 
     def __init__(self, serving: Serving) -> None:
         self._serving = serving
         self._framing: Framing | None = serving.framing() if serving.framing else None
         self._unread: list[bytes] | None = None
         self._messages: Iterator[bytes] | None = None
+        self._direct = False
         self._feeding = False
+        self._paused = False
+        self._heard = False
         self._fin = False
         self._ended = False
         self.clock = serving.clock
         self.encoding = serving.encoding
         self.wireFormat = serving.wireFormat(self._framing)
 
+    def makeConnection(self, transport: ITransport) -> None:
+        """A client has connected (`IProtocol`)."""
+        self.transport = transport
+        self.connectionMade()
+
     def connectionMade(self) -> None:
         """Begin the conversation, unless TLS or a proxy must first tell who is there."""
         serving = self._serving
         self._output = Output(self.transport, serving, self)
-        self._conversation = Conversation(serving, self, self._lookAtPeer(newConnection()))
+        self._number = newConnection()
+        # Who it is can be told whenever somebody asks: kept for thousands who are idle, that costs 250 bytes each.
+        self._peer: Peer | None = None
+        self._secure = INegotiated.providedBy(self.transport)
+        self._conversation = Conversation(serving, self)
         serving.connections.add(self)
         self._begun = False
         self._entered = not serving.proxied
-        if not (serving.proxied or self.peer.kind == "tls"):
+        if not (serving.proxied or self._secure):
             self._begin()
 
-    def _lookAtPeer(self, connection: int) -> Peer:
-        self.peer = peerOf(self.transport, encoding=self.encoding, connection=connection)
-        return self.peer
+    @property
+    def peer(self) -> Peer:
+        """What is known of the other side (`IMessageTransport`)."""
+        if self._peer is None:
+            self._peer = peerOf(self.transport, encoding=self.encoding, connection=self._number)
+        return self._peer
 
     def handshakeCompleted(self) -> None:
         """TLS is set up: who did not come so far has not been here."""
         if not self._serving.proxied:
-            self._conversation.peer = self._lookAtPeer(self.peer.connection)
+            self._peer = None
             self._begin()
 
     def _begin(self) -> None:
@@ -97,6 +138,9 @@ class StreamConnection(Protocol):
             return
         if not self._conversation.begin():
             self._output.abort()
+        # The log has told of it; whoever asks from now on wants to know more often. TLS forgets the certificate.
+        if not self._secure:
+            self._peer = None
 
     def _enter(self) -> bool:
         """Behind a proxy the client's address is known only now: let it in, or not."""
@@ -116,26 +160,41 @@ class StreamConnection(Protocol):
     def dataReceived(self, data: bytes) -> None:
         """Take what was read."""
         conversation = self._conversation
+        protocol = conversation.ready
+        # The way of nearly all bytes of a raw stream: a read is a message, nothing holds it, nobody listens in. It
+        # counts for no burst, since a connection is read once in a turn.
+        if protocol is None or not self._direct or self._serving.events.traffic:
+            self._take(data)
+            return
+        try:
+            result = protocol.messageReceived(data, True)
+            if result is not None:
+                conversation.awaits(result)
+        except Exception:
+            conversation.raised(Failure())
+
+    def _take(self, data: bytes) -> None:
+        conversation = self._conversation
         if not self._heard:
             self._hearFirst(data)
         if not conversation.listening:
             self._output.ignored(len(data))
-        elif self._framing is None and not conversation.held and not self._unread:
-            conversation.received(data, True)
-        else:
-            # No empty list for each of thousands that wait for nothing.
+        elif conversation.held or self._feeding or self._messages is not None or self._unread:
             self._unread = self._unread or []
             self._unread.append(data)
-            self._feed()
+            self._readOrNot()
+        else:
+            self._feed(data)
 
     def _hearFirst(self, data: bytes) -> None:
         self._heard = True
+        self._direct = self._framing is None and not self._secure
         serving, conversation = self._serving, self._conversation
         if not self._begun:
-            conversation.peer = self._lookAtPeer(self.peer.connection)
+            self._peer = None
             self._begin()
         if conversation.listening and not getattr(serving.factory, "takesAnything", False):
-            foreign = onFramed(serving.service, self._framing, self.peer.kind == "tls", data)
+            foreign = onFramed(serving.service, self._framing, self._secure, data)
             if foreign is not None:
                 conversation.cut(foreign.why)
                 self._output.write(foreign.answer)
@@ -146,14 +205,19 @@ class StreamConnection(Protocol):
         self._fin = True
         self._feed()
 
-    def _feed(self) -> None:
-        """Give the protocol what was read, and the end of it, for as long as it may have it."""
+    def _feed(self, data: bytes | None = None) -> None:
+        """Give the protocol what was read, and the end of it, for as long as it may have it.
+
+        @param data: what was read just now, when nothing else waits.
+        """
         if self._feeding:
             return
         self._feeding = True
         conversation = self._conversation
         try:
-            while conversation.listening and not conversation.held and self._feedOne():
+            if data is not None:
+                self._messages = self._cut(data)
+            while conversation.listening and not conversation.held and self._feedSome(conversation):
                 pass
         except FramingError as error:
             if conversation.listening:
@@ -167,23 +231,25 @@ class StreamConnection(Protocol):
         if self._fin and (self._ended or not conversation.listening):
             self._output.inputOver()
 
-    def _feedOne(self) -> bool:
-        """Give one message, or the next of what was read; False when there is no more."""
+    def _cut(self, data: bytes) -> Iterator[bytes]:
+        return iter((data,)) if self._framing is None else self._framing.feed(data)
+
+    def _feedSome(self, conversation: Conversation) -> bool:
+        """Give the messages of one read; False when there are no more, or the stream has ended."""
         if self._messages is not None:
-            payload = next(self._messages, None)
-            if payload is not None:
-                self._conversation.received(payload, True)
-            else:
-                self._messages = None
+            for payload in self._messages:
+                conversation.received(payload, True)
+                if conversation.held or not conversation.listening:
+                    return True
+            self._messages = None
         elif self._unread:
-            data = self._unread.pop(0)
-            self._messages = iter((data,)) if self._framing is None else self._framing.feed(data)
+            self._messages = self._cut(self._unread.pop(0))
         elif self._fin and not self._ended:
             self._ended = True
             if self._framing is not None:
                 self._messages = self._framing.finish()
         elif self._ended:
-            self._conversation.inputEnded()
+            conversation.inputEnded()
             return False
         else:
             return False
@@ -193,9 +259,19 @@ class StreamConnection(Protocol):
         """Feed the protocol and read, or stop."""
         if not self._conversation.held:
             self._feed()
+        self._readOrNot()
+
+    def _readOrNot(self) -> None:
+        """Read more, or not for now."""
         # Once it is closing, the Output decides what is read; after FIN there is nothing to read.
-        if not self._fin and not self._output.closing:
-            if self._conversation.held:
+        if self._fin or self._output.closing:
+            return
+        held = self._conversation.held
+        # A burst ends in the next turn, most often before there is more to read.
+        pause = bool(held) and (held != Hold.BURST or bool(self._unread))
+        if pause != self._paused:
+            self._paused = pause
+            if pause:
                 self.transport.pauseProducing()
             else:
                 self.transport.resumeProducing()
@@ -206,7 +282,7 @@ class StreamConnection(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The connection is gone."""
         self._output.lost()
-        if self.peer.kind == "tls":
+        if self._secure:
             self._explain(reason)
         self._conversation.lost(reason)
         self._serving.connections.discard(self)
@@ -231,7 +307,12 @@ class StreamConnection(Protocol):
             raise
         if self._serving.events.traffic:
             self._sent(payload, isBinary)
-        output.write(wire)
+        way = output.way
+        if way is not None:
+            # As `output.write` would, without the call.
+            way.write(wire)
+        else:
+            output.write(wire)
 
     def encode(self, payload: bytes, isBinary: bool) -> Encoded:
         """Frame one message (`IMessageTransport`)."""
@@ -249,6 +330,21 @@ class StreamConnection(Protocol):
         if self._serving.events.traffic:
             self._sent(message.payload, message.isBinary)
         self._output.write(message.wire)
+
+    def sendJoined(self, wire: bytes, messages: Sequence[Encoded]) -> None:
+        """Send messages whose wire form was joined (`socklab.rooms`)."""
+        if self._serving.events.traffic and not self._output.closing:
+            for each in messages:
+                self._sent(each.payload, each.isBinary)
+        self._output.add(wire)
+
+    def follow(self, following: Following) -> bool:
+        """Have what is said to all come in order with all else (`socklab.rooms`)."""
+        return self._output.follow(following)
+
+    def unfollow(self) -> None:
+        """Nothing more is said to all."""
+        self._output.unfollow()
 
     def _sent(self, payload: bytes, isBinary: bool) -> None:
         self._serving.events.emit(MessageSent(self._serving.service, self.peer, payload, isBinary))
@@ -357,7 +453,7 @@ class StreamFactory:
         self.serving = serving
         self._kind = "tls" if tls else ""
 
-    def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
+    def buildProtocol(self, addr: IAddress | None) -> Any:
         """A connection was accepted."""
         serving = self.serving
         if not serving.proxied:

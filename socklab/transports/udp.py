@@ -5,21 +5,23 @@ Until an address is proved, an answer to a datagram is at most one, and no longe
 
 from __future__ import annotations
 
+import errno
+import socket
 from collections import OrderedDict
-from collections.abc import Hashable
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
-from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.error import ConnectionAborted, ConnectionDone, MessageLengthError, TimeoutError
+from twisted.internet.error import TimeoutError
 from twisted.internet.interfaces import IAddress, IDelayedCall, IUDPTransport
 from twisted.internet.protocol import DatagramProtocol
 from twisted.python.failure import Failure
 
-from ..events import Dropped, MessageSent
-from ..message import Encoded, Peer, checkPayload
+from ..events import Dropped
+from ..message import Peer, checkPayload
 from ..policy.gate import Refusal
 from ..policy.rates import SharedBuckets
-from .conversation import BURST, Conversation
+from .conversation import BURST
+from .datagram import DatagramPeer, peerAt
 from .guard import Address, AddressProof, isLoopback, isOwnAddress
 from .refusing import tell, words
 from .serving import Serving, newConnection
@@ -30,141 +32,10 @@ MAX_PAYLOAD = 65_507
 RATE = 1000.0
 """Answers a second to a peer that is not on this machine, where the config says nothing."""
 
+_MAX_DATAGRAM: Final = 65536
 
-class DatagramPeer:
-    """The conversation with one peer address."""
-
-    def __init__(self, peers: DatagramPeers, address: Address, proved: bool, told: bool) -> None:
-        self._peers = peers
-        self._address = address
-        self._proved = proved
-        self._open = True
-        self._quiet = False
-        self._credit = 0.0
-        self._lineEnd = b""
-        self.peer = peerAt(address, peers.serving.encoding, newConnection() if told else 0)
-        self.clock = peers.serving.clock
-        self.encoding = peers.serving.encoding
-        self.wireFormat: Hashable = ("udp", self.encoding, self._lineEnd)
-        self.conversation = Conversation(peers.serving, self, self.peer, told)
-
-    def datagramReceived(self, data: bytes) -> None:
-        """The peer has sent a datagram."""
-        if not self._proved:
-            self._credit = len(data) * self._peers.serving.limits.udp_amplification
-        data = self._withoutEnd(data)
-        if self._quiet:
-            self._peers.dropped(self.peer, "the protocol wanted none")
-        elif why := self.conversation.full:
-            self._peers.dropped(self.peer, why)
-        else:
-            self.conversation.received(data, True)
-
-    def begin(self, first: bytes) -> bool:
-        """Begin the conversation, with what the first datagram tells of how the peer ends its lines."""
-        self._withoutEnd(first)
-        return self.conversation.begin()
-
-    def _withoutEnd(self, data: bytes) -> bytes:
-        if self._peers.serving.lines:
-            # A terminal sends its lines with an end, and wants the answers with one; a program sends without.
-            lineEnd = b"\r\n" if data.endswith(b"\r\n") else b"\n" if data.endswith(b"\n") else b""
-            if lineEnd != self._lineEnd:
-                self._lineEnd = lineEnd
-                self.wireFormat = ("udp", self.encoding, lineEnd)
-            data = data[: len(data) - len(lineEnd)]
-        return data
-
-    def sendMessage(self, payload: bytes, isBinary: bool) -> None:
-        """Send one datagram (`IMessageTransport`)."""
-        self.sendEncoded(self.encode(payload, isBinary))
-
-    def encode(self, payload: bytes, isBinary: bool) -> Encoded:
-        """Give the datagram (`IMessageTransport`)."""
-        try:
-            return Encoded(payload + self._lineEnd, payload, isBinary)
-        except TypeError:
-            checkPayload(payload)
-            raise
-
-    def sendEncoded(self, message: Encoded) -> None:
-        """Send a datagram, if it may be sent (`IMessageTransport`)."""
-        if not self._open:
-            return
-        if not self._proved:
-            if len(message.wire) > self._credit:
-                self._peers.dropped(self.peer, "an answer to an unproved address would exceed its request")
-                return
-            self._credit = -1
-        if self._peers.send(message.wire, self.peer) and self._peers.serving.events.traffic:
-            event = MessageSent(self._peers.serving.service, self.peer, message.payload, message.isBinary)
-            self._peers.serving.events.emit(event)
-
-    def loseConnection(self) -> None:
-        """Forget the peer (`IMessageTransport`)."""
-        self.forget("server", "closed", Failure(ConnectionDone()))
-
-    def abortConnection(self) -> None:
-        """Forget the peer (`IMessageTransport`)."""
-        self.forget("server", "aborted", Failure(ConnectionAborted()))
-
-    def holdChanged(self) -> None:
-        """Nothing can hold a datagram peer back."""
-
-    def protocolFailed(self, peerAtFault: bool) -> None:
-        """Forget it, since the protocol raised."""
-        self.abortConnection()
-
-    def drained(self) -> bool:
-        """Tell whether all that has come was handled; the port has read its last datagram before."""
-        return not self.conversation.busy
-
-    def stuck(self) -> bool:
-        """A datagram peer never keeps us waiting."""
-        return False
-
-    def goAway(self) -> None:
-        """The server is shutting down."""
-        self.conversation.goAway(self.loseConnection)
-
-    abort = abortConnection
-
-    def forget(self, by: str, reason: str, failure: Failure) -> None:
-        """End the conversation; a later datagram begins a new one."""
-        if not self._open:
-            return
-        self._open = False
-        self.conversation.closing(by, reason)
-        self.conversation.deafen()
-        self._peers.forgotten(self, self._address, failure)
-
-    def setTimeout(self, seconds: float | None) -> None:
-        """Bound the peer's silence (`IMessageTransport`)."""
-        self.conversation.setTimeout(seconds)
-
-    def pauseProducing(self) -> None:
-        """Hear nothing for now (`IMessageTransport`)."""
-        self._quiet = True
-
-    def resumeProducing(self) -> None:
-        """Hear again (`IMessageTransport`)."""
-        self._quiet = False
-
-    def registerProducer(self, producer: Any, streaming: bool) -> None:
-        """Datagrams never wait for the peer, so a producer is never paused (`IMessageTransport`)."""
-        if not streaming:
-            raise ValueError("a pull producer would flood a datagram peer: register a streaming one")
-
-    def unregisterProducer(self) -> None:
-        """Nothing is kept (`IMessageTransport`)."""
-
-    def getPeer(self) -> IAddress:
-        """Give the address of the other side (`IMessageTransport`)."""
-        return self.peer.address
-
-    def getHost(self) -> IAddress:
-        """Give the address of this side (`IMessageTransport`)."""
-        return self._peers.getHost()
+_VERDICTS: Final = 4096
+"""Of how many addresses is kept that they may be answered."""
 
 
 class DatagramPeers(DatagramProtocol):
@@ -182,51 +53,122 @@ class DatagramPeers(DatagramProtocol):
         self._keeps = getattr(serving.factory, "keepsPeers", True)
         self._peers: OrderedDict[Address, DatagramPeer] = OrderedDict()
         self._answering: set[DatagramPeer] = set()
+        self._mayShare = not self._keeps and getattr(serving.factory, "sharesProtocol", False)
+        self._shares = False
+        self._shared: DatagramPeer | None = None
+        self._verdicts: dict[Address, bool] = {}
+        self._judgedBy: object = None
         self._lastHeard: dict[Address, float] = {}
         self._sweep: IDelayedCall | None = None
         self._rate = SharedBuckets(serving.limits.udp_rate or RATE)
         self._proof = AddressProof(serving.limits.udp_peers)
+        self._socket: socket.socket | None = None
+        self._sendto: Callable[[bytes, Address], object] | None = None
         self._burst = 0
+        self.unbounded = serving.limits.udp_rate is None
+        """Whether a peer on this machine may have any number of answers."""
         self.drops = 0
         """How many datagrams were not taken or not sent."""
 
     def datagramReceived(self, datagram: bytes, addr: Address) -> None:
         """A datagram has come."""
+        limits = self.serving.limits
+        rules = self.serving.gate.access, limits, self.serving.lines
+        if rules != self._judgedBy:
+            # A reload has changed them.
+            self._judgedBy = rules
+            self._verdicts.clear()
+            self._unshare()
+            self._shares = self._mayShare and not (self.serving.lines or limits.message_rate or limits.byte_rate)
+            self.unbounded = limits.udp_rate is None
+            self._rate = SharedBuckets(limits.udp_rate or RATE)
+        self._take(datagram, addr)
+        if self._socket is not None:
+            self._takeMore(self._socket)
+
+    def _takeMore(self, port: socket.socket) -> None:
+        """Take what else is there: Twisted's own way from one datagram to the next is as long as all of ours."""
+        while self._burst < BURST:
+            try:
+                datagram, address = port.recvfrom(_MAX_DATAGRAM)
+            except OSError:
+                # It is dry; anything else the port will find itself.
+                return
+            self._take(datagram, address if len(address) == 2 else address[:2])
+
+    def _take(self, datagram: bytes, address: Address) -> None:
         self._burst += 1
         if self._burst == BURST:
             self._letOthers()
-        known = self._peers.get(addr)
+        if self._shares:
+            trusted = self._verdicts.get(address)
+            if trusted is not None and address[1] not in self.serving.udpPorts and not self.serving.events.traffic:
+                peer = self._shared or self._share(address, datagram)
+                if peer is not None:
+                    if not peer.answer(datagram, address, trusted):
+                        self._shared = None
+                        self._end(peer)
+                    return
+        known = self._peers.get(address)
         if known is not None:
-            self._heard(addr)
+            self._heard(address)
             known.datagramReceived(datagram)
             return
-        trusted = isLoopback(addr[0])
-        if self._mustNotAnswer(addr, trusted):
+        trusted = isLoopback(address[0])
+        if self._mustNotAnswer(address, trusted):
             return
-        refusal = self.serving.gate.forbids(addr[0])
+        refusal = self.serving.gate.forbids(address[0])
         if refusal is not None:
-            self._refuse(addr, refusal, len(datagram))
+            self._refuse(address, refusal, len(datagram))
         elif not self._keeps:
-            self._answer(addr, datagram, trusted)
+            if self._shares:
+                self._remember(address, trusted)
+            self._answer(address, datagram, trusted)
         elif trusted:
-            self._welcome(addr, datagram, heard=True)
-        elif self._proof.isProof(datagram, addr, self.serving.clock.seconds()):
-            self._welcome(addr, datagram, heard=False)
+            self._welcome(address, datagram, heard=True)
+        elif self._proof.isProof(datagram, address, self.serving.clock.seconds()):
+            self._welcome(address, datagram, heard=False)
         else:
-            self._challenge(addr)
+            self._challenge(address)
+
+    def _remember(self, address: Address, trusted: bool) -> None:
+        """It may be answered, until a reload or the next port of ours has it otherwise."""
+        if len(self._verdicts) >= _VERDICTS:
+            self._verdicts.clear()
+        self._verdicts[address] = trusted
+
+    def _share(self, address: Address, datagram: bytes) -> DatagramPeer | None:
+        """Give the conversation that answers all; None when there can be none."""
+        if len(self._answering) >= self.serving.limits.udp_peers:
+            return None
+        peer = DatagramPeer(self, address, 0)
+        if peer.begin(datagram) and peer.conversation.ready is not None:
+            self._shared = peer
+            return peer
+        self._end(peer)
+        return None
 
     def _answer(self, address: Address, datagram: bytes, trusted: bool) -> None:
         """Have a conversation of one datagram; it may take a while."""
         if len(self._answering) >= self.serving.limits.udp_peers:
-            self.dropped(peerAt(address), f"{len(self._answering)} datagrams are being answered already")
+            self.dropped(address, f"{len(self._answering)} datagrams are being answered already")
             return
-        peer = DatagramPeer(self, address, trusted, told=False)
+        peer = DatagramPeer(self, address, 0, trusted)
         if peer.begin(datagram):
             peer.datagramReceived(datagram)
-            if peer.conversation.busy:
-                self._answering.add(peer)
-                self.serving.connections.add(peer)
-            peer.conversation.afterwards(peer.loseConnection)
+            self._end(peer)
+
+    def _end(self, peer: DatagramPeer) -> None:
+        """Forget a conversation of one datagram as soon as its protocol is done."""
+        if peer.conversation.busy:
+            self._answering.add(peer)
+            self.serving.connections.add(peer)
+        peer.conversation.afterwards(peer.loseConnection)
+
+    def _unshare(self) -> None:
+        peer, self._shared = self._shared, None
+        if peer is not None:
+            self._end(peer)
 
     def _refuse(self, address: Address, refusal: Refusal, size: int) -> None:
         """Do not let an address in; what it may be told is shorter than what it sent."""
@@ -235,17 +177,17 @@ class DatagramPeers(DatagramProtocol):
         word = words(refusal)
         # Shorter than what came: two servers that refuse each other would else never end.
         if self.serving.refusal == "tell" and len(word) < size * min(1, self.serving.limits.udp_amplification):
-            self.send(word, peer)
+            self.send(word, address)
 
     def _welcome(self, address: Address, datagram: bytes, heard: bool) -> None:
         if len(self._peers) >= self.serving.limits.udp_peers:
-            self.dropped(peerAt(address), f"there are {self.serving.limits.udp_peers} peers already")
+            self.dropped(address, f"there are {self.serving.limits.udp_peers} peers already")
             return
         refusal = self.serving.gate.enter(address[0])
         if refusal is not None:
             self._refuse(address, refusal, len(datagram))
             return
-        peer = DatagramPeer(self, address, proved=True, told=True)
+        peer = DatagramPeer(self, address, newConnection())
         self._peers[address] = peer
         self.serving.connections.add(peer)
         self._heard(address)
@@ -264,28 +206,41 @@ class DatagramPeers(DatagramProtocol):
         peer.conversation.lost(reason)
         self.serving.connections.discard(peer)
 
-    def send(self, data: bytes, peer: Peer) -> bool:
+    def send(self, data: bytes, address: Address) -> bool:
         """Send a datagram; False when it was dropped, which is then counted."""
-        if not self._mayAnswer(peer):
-            self.dropped(peer, "more answers a second than udp_rate allows")
-        elif self.transport is None:
-            pass
-        else:
-            try:
-                self.transport.write(data, (peer.host, peer.port))
-                return True
-            except MessageLengthError:
-                self.dropped(peer, f"a message of {len(data)} bytes exceeds a datagram")
-            except OSError as error:
-                self.dropped(peer, f"the system did not send it: {error.strerror}")
+        if self._mayAnswer(address):
+            return self.put(data, address)
+        self.dropped(address, "more answers a second than udp_rate allows")
         return False
 
-    def dropped(self, peer: Peer, reason: str) -> None:
+    def put(self, data: bytes, address: Address) -> bool:
+        """Send a datagram to an address that has not had too many; False when it was dropped."""
+        send = self._sendto or getattr(self.transport, "write", None)
+        if send is None:
+            return False
+        try:
+            send(data, address)
+        except TypeError:
+            checkPayload(data)
+            raise
+        except OSError as error:
+            if error.errno == errno.ECONNREFUSED:
+                # Of an earlier one, most likely.
+                return True
+            if error.errno == errno.EMSGSIZE:
+                self.dropped(address, f"a message of {len(data)} bytes exceeds a datagram")
+            else:
+                self.dropped(address, f"the system did not send it: {error.strerror}")
+            return False
+        return True
+
+    def dropped(self, whose: Address | Peer, reason: str) -> None:
         """Count a datagram that was not taken or not sent, and tell of the first one for each reason."""
         self.drops += 1
         once = self.serving.once
         if reason not in once and len(once) < 100:
             once.add(reason)
+            peer = whose if isinstance(whose, Peer) else peerAt(whose)
             self.serving.events.emit(Dropped(self.serving.service, peer, reason))
 
     def getHost(self) -> IAddress:
@@ -303,11 +258,17 @@ class DatagramPeers(DatagramProtocol):
         self._host: IAddress = self.transport.getHost()
         self._port: int = getattr(self._host, "port", 0)
         self.serving.udpPorts.add(self._port)
+        # Twisted's write looks at each address whether it is one: that alone takes longer than all of ours.
+        handle = getattr(self.transport, "getHandle", lambda: None)()
+        self._socket = handle if isinstance(handle, socket.socket) else None
+        self._sendto = None if self._socket is None else self._socket.sendto
 
     def stopProtocol(self) -> None:
         """The port is closed."""
         self.serving.udpPorts.discard(self._port)
         self.handOver()
+        self._unshare()
+        self._socket = self._sendto = None
 
     def _letOthers(self) -> None:
         """End this turn of the reactor.
@@ -351,28 +312,21 @@ class DatagramPeers(DatagramProtocol):
     def _mustNotAnswer(self, address: Address, trusted: bool) -> bool:
         host, port = address
         if not trusted and port < 1024:
-            self.dropped(peerAt(address), "its source port is below 1024: echo, chargen and the like live there")
+            self.dropped(address, "its source port is below 1024: echo, chargen and the like live there")
             return True
         if port in self.serving.udpPorts and isOwnAddress(host):
-            self.dropped(peerAt(address), "its source is a port of this server: the answers would never end")
+            self.dropped(address, "its source is a port of this server: the answers would never end")
             return True
         return False
 
-    def _mayAnswer(self, peer: Peer) -> bool:
-        if self.serving.limits.udp_rate is None and isLoopback(peer.host):
+    def _mayAnswer(self, address: Address) -> bool:
+        if self.unbounded and isLoopback(address[0]):
             return True
-        return self._rate.allows((peer.host, peer.port), self.serving.clock.seconds())
+        return self._rate.allows(address, self.serving.clock.seconds())
 
     def _challenge(self, address: Address) -> None:
-        stranger = peerAt(address)
         code = self._proof.challenge(address, self.serving.clock.seconds())
         if code is None:
-            self.dropped(stranger, "its address is not proved, and one code a second is enough")
+            self.dropped(address, "its address is not proved, and one code a second is enough")
         else:
-            self.send(code, stranger)
-
-
-def peerAt(address: Address, encoding: str = "utf-8", connection: int = 0) -> Peer:
-    """Give what a source address tells."""
-    kind = IPv6Address if ":" in address[0] else IPv4Address
-    return Peer(kind("UDP", *address), "udp", *address, encoding, connection=connection)
+            self.send(code, address)

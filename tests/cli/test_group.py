@@ -9,6 +9,7 @@ from importlib.metadata import entry_points, version
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from socklab.cli import main
 from tests.cli.support import SHOUT, Run
@@ -24,7 +25,7 @@ def python(*arguments: str, folder: Path, **environment: str) -> subprocess.Comp
         env={**ENVIRONMENT, **environment},
         capture_output=True,
         encoding="utf-8",
-        timeout=60,
+        timeout=120,
         check=False,
     )
 
@@ -71,26 +72,26 @@ def test_help_is_quick(tmp_path: Path) -> None:
         "import sys, socklab.cli\n"
         "try: socklab.cli.main(['--help'])\n"
         "finally: print([each for each in sys.modules if each.startswith(\n"
-        "    ('socklab.config', 'socklab.transports', 'docstring_parser', 'autobahn'))])\n"
+        "    ('socklab.client', 'socklab.config', 'twisted', 'pydantic', 'docstring_parser',\n"
+        "    'autobahn', 'rich', 'prompt_toolkit'))])\n"
     )
     done = python("-c", script, folder=tmp_path)
     assert done.stdout.endswith("\n[]\n"), done.stderr
 
 
-@pytest.mark.parametrize(
-    "command",
-    [("protocols",), ("check", "lab.toml"), ("explain", "lab.toml", "ws", "::1"), ("new", "something-new")],
-)
-def test_no_reactor(tmp_path: Path, command: tuple[str, ...]) -> None:
+def test_no_reactor(tmp_path: Path) -> None:
     """No command installs a reactor: who embeds one chooses it."""
     (tmp_path / "lab.toml").write_text(one(listen="'tcp:0', 'udp:0', 'ws:tcp:0:interface=\\:\\:1'"))
+    commands = ["protocols", "check lab.toml", "explain lab.toml ws ::1", "new something-new"]
     script = (
         "import sys, socklab.cli\n"
-        "try: socklab.cli.main(sys.argv[1:])\n"
-        "finally: print('twisted.internet.reactor' in sys.modules)\n"
+        "for command in sys.argv[1:]:\n"
+        "    try: socklab.cli.main(command.split())\n"
+        "    except SystemExit as end: print(end.code, 'twisted.internet.reactor' in sys.modules, command)\n"
     )
-    done = python("-c", script, *command, folder=tmp_path)
-    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "False"), done.stderr
+    done = python("-c", script, *commands, folder=tmp_path)
+    said = [line for line in done.stdout.splitlines() if line.startswith("0 False ")]
+    assert said == [f"0 False {command}" for command in commands], done.stdout + done.stderr
 
 
 def test_terminal_that_lacks_characters(tmp_path: Path) -> None:
@@ -113,7 +114,7 @@ def test_reader_that_leaves(tmp_path: Path) -> None:
             stdout=writing,
             stderr=subprocess.PIPE,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
     finally:
@@ -124,18 +125,15 @@ def test_reader_that_leaves(tmp_path: Path) -> None:
 # Completion
 
 
-def completed(tmp_path: Path, words: str, script: str = "") -> list[str]:
+def completed(words: str, script: str = "") -> list[str]:
     """Give what bash would offer after these words."""
-    program = "import socklab.cli; socklab.cli.main(prog_name='socklab')"
-    done = python(
-        "-c",
-        program,
-        folder=tmp_path,
-        _SOCKLAB_COMPLETE=script or "bash_complete",
-        COMP_WORDS=words,
-        COMP_CWORD=str(len(words.split(" ")) - 1),
-    )
-    assert done.returncode == 0, done.stderr
+    environment = {
+        "_SOCKLAB_COMPLETE": script or "bash_complete",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split(" ")) - 1),
+    }
+    done = CliRunner().invoke(main, prog_name="socklab", env=environment)
+    assert done.exit_code == 0, done.stderr
     return done.stdout.splitlines()
 
 
@@ -144,22 +142,38 @@ def completed(tmp_path: Path, words: str, script: str = "") -> list[str]:
     [
         (
             "socklab ",
-            ["plain,certificate", "plain,check", "plain,explain", "plain,new", "plain,plan", "plain,protocols"],
+            [
+                f"plain,{each}"
+                for each in (
+                    "certificate",
+                    "check",
+                    "connect",
+                    "explain",
+                    "new",
+                    "plan",
+                    "probe",
+                    "protocols",
+                    "send",
+                )
+            ],
         ),
-        ("socklab pro", ["plain,protocols"]),
+        ("socklab pro", ["plain,probe", "plain,protocols"]),
+        ("socklab send --until ", ["plain,line", "plain,message", "plain,eof", "plain,idle"]),
+        ("socklab connect --encoding cp", ["plain,cp949"]),
+        ("socklab send --sh", ["plain,--show"]),
         ("socklab protocols --j", ["plain,--json"]),
         ("socklab protocols one", ["plain,oneshot"]),
         ("socklab check l", ["file,l"]),
         ("socklab protocols --folder x", ["dir,x"]),
     ],
 )
-def test_completion(tmp_path: Path, words: str, expected: list[str]) -> None:
-    """TAB completes commands, options, names of protocols, files and folders."""
-    assert completed(tmp_path, words) == expected
+def test_completion(words: str, expected: list[str]) -> None:
+    """TAB completes commands, options, names of protocols, words, files and folders."""
+    assert completed(words) == expected
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_script(tmp_path: Path, shell: str) -> None:
+def test_completion_script(shell: str) -> None:
     """It prints what makes a shell ask it."""
-    text = "\n".join(completed(tmp_path, "", f"{shell}_source"))
+    text = "\n".join(completed("", f"{shell}_source"))
     assert f"_SOCKLAB_COMPLETE={shell}_complete" in text

@@ -28,7 +28,8 @@ from socklab.cli.docstrings import docsOf, summaryOf
 from socklab.cli.options import Option, optionsOf
 from socklab.cli.values import tomlOf
 from socklab.config.options import Maker
-from socklab.units import PositiveSeconds, seconds, size
+from socklab.quantities import seconds, size
+from socklab.units import PositiveSeconds
 
 
 class Mood(Enum):

@@ -29,9 +29,9 @@ class Step(NamedTuple):
     output: str
 
 
-def steps() -> Iterator[Step]:
-    """Give the commands of the page, in order."""
-    for block in blocks(PAGE, "console"):
+def steps(page: Path) -> Iterator[Step]:
+    """Give the commands of a page, in order."""
+    for block in blocks(page, "console"):
         for match in re.finditer(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block.text, re.MULTILINE):
             yield Step(match[1], match[2])
 
@@ -50,7 +50,7 @@ def test_transcripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, install: I
     install("broken", "1.0", {"broken": "broken:Factory"}, broken="import requets\n")
     status = 0
     told = set()
-    for command, output in steps():
+    for command, output in steps(PAGE):
         words = shlex.split(command)
         if words[0] == "cat":
             Path(words[1]).write_text(output)

@@ -34,9 +34,11 @@ def test_changes(run: Run, tmp_path: Path) -> None:
 def test_what_is_not_done(run: Run, tmp_path: Path) -> None:
     """What needs a restart gives status 1."""
     text = ONE.format(name="a", more="")
-    old = write(tmp_path, "old.toml", text)
-    result = run("plan", old, write(tmp_path, "new.toml", f"[server]\ntrace = 'hex'\n{text}"))
-    assert (result.exit_code, result.stdout) == (1, "= a\n! [server]: trace: needs a restart\n")
+    old = write(tmp_path, "old.toml", text.replace("tcp:0", "tcp:49152"))
+    new = write(tmp_path, "new.toml", text.replace("tcp:0", "tcp:49152:interface=127.0.0.1"))
+    result = run("plan", old, new)
+    why = "tcp 127.0.0.1:49152: needs a restart: tcp:49152 has the address until then"
+    assert (result.exit_code, result.stdout) == (1, f"! a: {why}\n")
 
 
 def test_bad_config(run: Run, tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ ARGUMENTS = [
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One browser for the module; each page is a stranger to the others."""
+    """One browser for the module."""
     requireClient("chromium")
     try:
         from playwright.sync_api import sync_playwright
@@ -66,18 +66,42 @@ def website() -> Iterator[int]:
         thread.join()
 
 
+@pytest.fixture(scope="module")
+def _idle() -> list[Page]:
+    """Tabs that were left: to start a new one's processes takes a second."""
+    return []
+
+
 @pytest.fixture
-def newPage(browser: Browser, website: int) -> Iterator[Callable[..., Page]]:
+def newTab(browser: Browser, _idle: list[Page]) -> Iterator[Callable[[], Page]]:
+    """Open an empty tab; when the test is over its page is left."""
+    with ExitStack() as stack:
+
+        def new() -> Page:
+            page = _idle.pop() if _idle else browser.new_page(ignore_https_errors=True)
+            page.set_default_timeout(60_000)
+            stack.callback(_idle.append, page)
+            stack.callback(page.goto, "about:blank")
+            return page
+
+        yield new
+
+
+@pytest.fixture
+def newPage(newTab: Callable[[], Page], website: int) -> Iterator[Callable[..., Page]]:
     """Open pages/socket.html, of the web server on this machine or elsewhere; it must log no error of its own."""
     errors: list[str] = []
+
+    def note(error: object) -> None:
+        # What is raised in a callback of Playwright's ends its connection to the browser.
+        errors.append(str(error))
+
     with ExitStack() as stack:
 
         def new(where: str = f"http://localhost:{website}/socket.html") -> Page:
-            page = browser.new_page(ignore_https_errors=True)
-            stack.callback(page.close)
-            page.set_default_timeout(20_000)
-            # What is raised in a callback of Playwright's ends its connection to the browser.
-            page.on("pageerror", lambda error: errors.append(str(error)))
+            page = newTab()
+            page.on("pageerror", note)
+            stack.callback(page.remove_listener, "pageerror", note)
             page.goto(where)
             return page
 

@@ -1,4 +1,4 @@
-"""What the tests of several clients share."""
+"""What the tests of several clients share: servers above all, each of which takes a second to start."""
 
 from __future__ import annotations
 
@@ -8,12 +8,66 @@ from pathlib import Path
 
 import pytest
 
-from tests.process import Server
+from tests.process import CHECKOUT, Server
 
+from .browser import _idle as _idle
 from .browser import browser as browser
 from .browser import newPage as newPage
+from .browser import newTab as newTab
 from .browser import website as website
-from .outside import Serve, certify, serving
+from .outside import Chat, Serve, certify, serving
+
+CHATS = 8
+"""How many chats one server has."""
+
+SPECIAL = """
+[[service]]
+name = "bulk"
+protocol = "echo"
+listen = ['tcp:0:interface=127.0.0.1', 'ws:tcp:0:interface=127.0.0.1', 'unix:bulk.sock:mode=600']
+
+[[service]]
+name = "limited"
+protocol = "echo"
+listen = ['ws:tcp:0:interface=127.0.0.1']
+limits = { message = 1000 }
+
+[[service]]
+name = "pinging"
+protocol = "echo"
+listen = ['ws:tcp:0:interface=127.0.0.1']
+limits = { ping_interval = "200ms", ping_timeout = "3s" }
+
+[[service]]
+name = "hasty"
+protocol = "echo"
+listen = ['ws:tcp:0:interface=127.0.0.1']
+limits = { ping_interval = "200ms", ping_timeout = "100ms" }
+
+[[service]]
+name = "deflate"
+protocol = "echo"
+listen = ['ws:tcp:0:interface=127.0.0.1']
+websocket = { deflate = true }
+
+[[service]]
+name = "deflate-chat"
+protocol = "chat"
+listen = ['ws:tcp:0:interface=127.0.0.1']
+websocket = { deflate = true }
+
+[[service]]
+name = "self"
+protocol = "chat"
+listen = ['tcp:0:interface=127.0.0.1']
+options = { echo_self = true }
+
+[[service]]
+name = "late"
+protocol = "oneshot"
+listen = ['tcp:0:interface=127.0.0.1', 'ws:tcp:0:interface=127.0.0.1']
+options = { timeout = "200ms", reply_on_timeout = "you said nothing\\n" }
+"""
 
 
 @pytest.fixture
@@ -23,13 +77,13 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
         yield lambda config, *changes: stack.enter_context(serving(tmp_path, config, *changes))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for the module's shared files."""
+    """A folder for shared files."""
     return tmp_path_factory.mktemp("shared")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def lab(folder: Path) -> Iterator[Server]:
     """configs/lab.toml: echo, chat and a oneshot that takes what the first read brings."""
     (folder / "lab").mkdir()
@@ -37,7 +91,7 @@ def lab(folder: Path) -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def echo(folder: Path) -> Iterator[Server]:
     """configs/echo.toml: exact, and by lines with a prefix."""
     (folder / "echo").mkdir()
@@ -45,7 +99,7 @@ def echo(folder: Path) -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def oneshot(folder: Path) -> Iterator[Server]:
     """configs/oneshot.toml: a request that is a line, all until the end, or 8 bytes."""
     (folder / "oneshot").mkdir()
@@ -53,7 +107,15 @@ def oneshot(folder: Path) -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
+def custom(folder: Path) -> Iterator[Server]:
+    """configs/custom.toml: a file of ten lines beside the config."""
+    (folder / "custom").mkdir()
+    with serving(folder / "custom", "custom.toml") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def secure(folder: Path) -> Iterator[Server]:
     """configs/tls.toml: echo and chat over TLS; `folder / "ca.pem"` is whom to trust."""
     (folder / "tls").mkdir()
@@ -62,9 +124,39 @@ def secure(folder: Path) -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def web(folder: Path) -> Iterator[Server]:
     """configs/http-oneshot.toml: one HTTP request, one answer."""
     (folder / "web").mkdir()
     with serving(folder / "web", "http-oneshot.toml") as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def special(folder: Path) -> Iterator[Server]:
+    """SPECIAL: what the shipped configs do not have; nothing is traced."""
+    (folder / "special").mkdir()
+    with serving(folder / "special", SPECIAL) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def chats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Iterator[Chat]]:
+    """Chats of configs/chat.toml in which nobody has been."""
+    head, mark, service = (CHECKOUT / "configs" / "chat.toml").read_text().partition("[[service]]")
+    names = [f"chat{number}" for number in range(CHATS)]
+    config = head + "".join(mark + service.replace('name = "chat"', f'name = "{each}"') for each in names)
+    with ExitStack() as stack:
+
+        def fresh() -> Iterator[Chat]:
+            while True:
+                server = stack.enter_context(serving(tmp_path_factory.mktemp("chats"), config))
+                yield from (Chat(server, each) for each in names)
+
+        yield fresh()
+
+
+@pytest.fixture
+def chat(chats: Iterator[Chat]) -> Chat:
+    """A chat of configs/chat.toml for this test alone."""
+    return next(chats)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import trustme
@@ -21,6 +21,9 @@ from tests.process import CHECKOUT, Printed, Server, onFreePorts
 HERE = Path(__file__).resolve().parent
 
 Serve = Callable[..., Server]
+
+LONG = ("[[service]]", "[server]\nshutdown_timeout = 600\n[[service]]")
+"""A change of a config: a server that waits for its peers would wait longer than any test does."""
 
 
 def requireClient(*commands: str) -> None:
@@ -41,6 +44,22 @@ def absent(why: str) -> None:
     if os.environ.get("SOCKLAB_REQUIRE_CLIENTS") == "1":
         pytest.fail(f"SOCKLAB_REQUIRE_CLIENTS is 1, but {why}")
     pytest.skip(why)
+
+
+class Chat(NamedTuple):
+    """A service that is a chat."""
+
+    server: Server
+    name: str
+
+    def port(self, transport: str) -> int:
+        """Give the port of a transport."""
+        return self.server.ports[self.name, transport]
+
+    @property
+    def cp949(self) -> int:
+        """The port of those who speak cp949."""
+        return int(self.server.addresses[self.name, "tcp"][1].rpartition(":")[2])
 
 
 @contextmanager
@@ -84,7 +103,7 @@ def run(
     *command: str | int | Path,
     input: bytes = b"",
     status: int | None = 0,
-    seconds: float = 30,
+    seconds: float = 120,
     environment: dict[str, str] | None = None,
 ) -> bytes:
     """Run a client to its end, and give what it prints on standard output.
@@ -131,7 +150,7 @@ class Client(AbstractContextManager["Client"]):
         self._process.stdin.write(data)
         self._process.stdin.flush()
 
-    def hear(self, text: str | bytes, times: int = 1, seconds: float = 30) -> bytes:
+    def hear(self, text: str | bytes, times: int = 1, seconds: float = 60) -> bytes:
         """Wait until it has printed a text so many times, and give all that it printed."""
         data = text.encode() if isinstance(text, str) else text
         if not self._printed.waitFor(data, seconds, times):
@@ -145,7 +164,7 @@ class Client(AbstractContextManager["Client"]):
         assert self._process.stdin is not None
         self._process.stdin.close()
 
-    def wait(self, seconds: float = 30) -> int:
+    def wait(self, seconds: float = 60) -> int:
         """Wait until it ends by itself, and give its status."""
         status = self._process.wait(seconds)
         self._printed.waitForEnd(5)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tests.process import Server
 
 from .browser import FILE
-from .outside import Client, Serve, requireClient
+from .outside import Chat, Client, Serve, requireClient
 from .page import connect, say, see, seen, url
 
 if TYPE_CHECKING:
@@ -30,10 +30,10 @@ def test_echo(newPage: Callable[[], Page], echo: Server) -> None:
     echo.waitFor('origin "http://localhost:')
 
 
-def test_page_in_a_file(newPage: Callable[..., Page], serve: Serve, echo: Server) -> None:
+def test_page_in_a_file(newPage: Callable[..., Page], chat: Chat, echo: Server) -> None:
     """A page that was opened from a file is welcome where the config says so, as in the chat, and else not."""
     page = newPage(FILE)
-    connect(page, url(serve("chat.toml"), "chat"))
+    connect(page, url(chat.server, chat.name))
     see(page, "message", "Welcome.")
     connect(page, url(echo, "echo"))
     see(page, "close", "close 1006 unclean")
@@ -44,12 +44,11 @@ def test_foreign_page(newPage: Callable[..., Page], website: int, echo: Server) 
     """A page of another host cannot connect to this machine, and neither can one whose name is rebound to it."""
     page = newPage(f"http://evil.test:{website}/socket.html")
     port = echo.ports["echo", "ws"]
-    for host in ("localhost", "127.0.0.1"):
+    for number, host in enumerate(("localhost", "127.0.0.1", "evil.test")):
         connect(page, f"ws://{host}:{port}/")
+        page.locator("[data-event=close]").nth(number).wait_for()
     echo.waitFor(f'refused: websocket.origins: a page of "http://evil.test:{website}"', times=2)
-    connect(page, f"ws://evil.test:{port}/")
     echo.waitFor(f'refused: websocket.hosts: "evil.test:{port}" is no name of this server')
-    page.locator("[data-event=close]").nth(2).wait_for()
     assert seen(page) == ["error", "close 1006 unclean"] * 3
 
 
@@ -60,9 +59,10 @@ def test_page_leaves(newPage: Callable[[], Page], echo: Server) -> None:
     see(page, "open", "open")
     say(page, "this page is left")
     see(page, "message", "this page is left")
-    before = echo.log.count("closed by peer")
+    log = echo.waitFor('received 17 B text "this page is left"')
+    [line] = [each for each in log.splitlines() if each.endswith('received 17 B text "this page is left"')]
     page.goto("about:blank")
-    echo.waitFor("closed by peer", times=before + 1)
+    echo.waitFor(f"{line.partition('] ')[2].partition(' received')[0]} closed by peer")
 
 
 def test_binary(newPage: Callable[[], Page], echo: Server) -> None:
@@ -103,13 +103,12 @@ def test_prefix(newPage: Callable[[], Page], echo: Server) -> None:
     see(page, "message", "서버에서 받은 메시지: 안녕")
 
 
-def test_chat(newPage: Callable[[], Page], serve: Serve) -> None:
+def test_chat(newPage: Callable[[], Page], chat: Chat) -> None:
     """Two pages read each other; a line of bytes that are no text, from TCP, does not make them close."""
     requireClient("ncat")
-    server = serve("chat.toml")
     first, second = newPage(), newPage()
     for page, name in ((first, "영희"), (second, "철수")):
-        connect(page, url(server, "chat"))
+        connect(page, url(chat.server, chat.name))
         see(page, "message", "Welcome.")
         say(page, f"/nick {name}")
         see(page, "message", f"* you are {name} now")
@@ -117,7 +116,7 @@ def test_chat(newPage: Callable[[], Page], serve: Serve) -> None:
     see(second, "message", "영희: 안녕, 철수!")
     say(second, "반가워, 영희!")
     see(first, "message", "철수: 반가워, 영희!")
-    with Client("ncat", "127.0.0.1", server.ports["chat", "tcp"]) as client:
+    with Client("ncat", "127.0.0.1", chat.port("tcp")) as client:
         client.hear("Welcome.")
         client.say(b"\xff\x1b[31m")
         see(first, "message", ": �")
@@ -146,7 +145,7 @@ def test_server_stops(newPage: Callable[[], Page], serve: Serve) -> None:
     page = newPage()
     connect(page, url(server, "chat"))
     see(page, "message", "Welcome.")
-    server.stop(seconds=10)
+    server.stop()
     see(page, "close", "close 1001 clean")
 
 
@@ -177,11 +176,10 @@ def test_tls(newPage: Callable[[], Page], secure: Server) -> None:
     see(page, "message", "비밀")
 
 
-def test_web_page(newPage: Callable[[], Page], serve: Serve) -> None:
+def test_web_page(newPage: Callable[[], Page], web: Server) -> None:
     """The HTTP one-shot's answer is shown as the text it is, whatever the address says."""
     page = newPage()
-    port = serve("http-oneshot.toml").ports["http", "tcp"]
-    answer = page.goto(f"http://localhost:{port}/<script>document.title='x'</script>")
+    answer = page.goto(f"http://localhost:{web.ports['http', 'tcp']}/<script>document.title='x'</script>")
     assert answer is not None
     assert answer.status == 200
     assert "You are 127.0.0.1:" in page.inner_text("body")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import http.client
 
+from tests import wire
 from tests.process import Server
 
 
 def test_requests(web: Server) -> None:
     """GET, POST and HEAD are answered, each on a connection of its own."""
-    connection = http.client.HTTPConnection("127.0.0.1", web.ports["http", "tcp"], timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", web.ports["http", "tcp"], timeout=wire.PATIENCE)
     try:
         for method, data in (("GET", None), ("POST", b"x" * 100_000), ("HEAD", None)):
             # After each answer the server closes: http.client connects anew by itself.

@@ -21,7 +21,7 @@ def classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the compiled programs."""
     requireClient("javac", "java")
     folder = tmp_path_factory.mktemp("classes")
-    run("javac", "-encoding", "UTF-8", "-d", folder, *sorted((HERE / "java").glob("*.java")), seconds=60)
+    run("javac", "-encoding", "UTF-8", "-d", folder, *sorted((HERE / "java").glob("*.java")))
     return folder
 
 
@@ -50,12 +50,9 @@ def test_windows(classes: Path, echo: Server) -> None:
     assert '8 B "하나\\r\\n"' not in echo.log
 
 
-def test_chat_alone(classes: Path, serve: Serve) -> None:
+def test_chat_alone(classes: Path, special: Server) -> None:
     """With echo_self a member that waits for an answer to each line gets its own, even if it is alone."""
-    config = (
-        "[[service]]\nprotocol = 'chat'\nlisten = ['tcp:0:interface=127.0.0.1']\noptions = { echo_self = true }\n"
-    )
-    with lines(classes, serve(config).ports["chat", "tcp"]) as client:
+    with lines(classes, special.ports["self", "tcp"]) as client:
         client.say("나 혼자")
         client.hear("user1: 나 혼자\n")
         client.say("/me 웃는다")

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from .outside import Client, NodeClient, Serve, requireClient, requireModule
+from .outside import Chat, Client, NodeClient, requireClient, requireModule
 
 LOCAL = "127.0.0.1"
 
 
-def test_room(serve: Serve) -> None:
+def test_room(chat: Chat) -> None:
     """ncat over TCP, ncat over UDP, socat in cp949 and Node over WebSocket share one room."""
     requireClient("ncat", "socat")
     requireModule()
-    server = serve("chat.toml")
-    ports = server.ports
-    cp949 = server.addresses["chat", "tcp"][1]
     with (
-        Client("ncat", LOCAL, ports["chat", "tcp"]) as tcp,
-        Client("ncat", "-u", LOCAL, ports["chat", "udp"]) as udp,
-        Client("socat", "-", f"TCP:{cp949}") as korean,
-        NodeClient(f"ws://{LOCAL}:{ports['chat', 'ws']}/") as web,
+        Client("ncat", LOCAL, chat.port("tcp")) as tcp,
+        Client("ncat", "-u", LOCAL, chat.port("udp")) as udp,
+        Client("socat", "-", f"TCP:{LOCAL}:{chat.cp949}") as korean,
+        NodeClient(f"ws://{LOCAL}:{chat.port('ws')}/") as web,
     ):
         web.next("open")
         members = {
@@ -59,15 +56,14 @@ def test_room(serve: Serve) -> None:
             members[name][1]("* 웹소켓 has left")
 
 
-def test_rooms_apart(serve: Serve) -> None:
+def test_rooms_apart(chat: Chat) -> None:
     """Who joins another room reads what is said there, by whatever transport, and nothing of the first."""
     requireClient("ncat")
     requireModule()
-    ports = serve("lab.toml").ports
     with (
-        Client("ncat", LOCAL, ports["chat", "tcp"]) as tcp,
-        Client("ncat", "-u", LOCAL, ports["chat", "udp"]) as udp,
-        NodeClient(f"ws://{LOCAL}:{ports['chat', 'ws']}/") as web,
+        Client("ncat", LOCAL, chat.port("tcp")) as tcp,
+        Client("ncat", "-u", LOCAL, chat.port("udp")) as udp,
+        NodeClient(f"ws://{LOCAL}:{chat.port('ws')}/") as web,
     ):
         tcp.say("/join 공부방")
         tcp.hear("* you are in 공부방 now\n")

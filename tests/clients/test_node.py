@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 
 from tests.process import Server
 
-from .outside import NodeClient, Serve, port6, requireModule
+from .outside import LONG, Chat, NodeClient, Serve, port6, requireModule
 
 MIB = 1024 * 1024
-
-
-def service(protocol: str, settings: str) -> str:
-    """Give a config of one WebSocket listener."""
-    return f"[[service]]\nprotocol = '{protocol}'\nlisten = ['ws:tcp:0:interface=127.0.0.1']\n{settings}\n"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -65,10 +62,9 @@ def test_ipv6(lab: Server) -> None:
         assert client.next("message")["data"] == "여섯"
 
 
-def test_long_messages(serve: Serve) -> None:
+def test_long_messages(special: Server) -> None:
     """1 MiB comes back whole, of either kind; one byte more closes with 1009."""
-    server = serve("echo.toml", ('trace = "text"', 'trace = "off"'))
-    with connected(server) as client:
+    with connected(special, "bulk") as client:
         client.next("open")
         for kind, unit, times in (("text", "가나a b", MIB // 9), ("binary", "ff", MIB), ("text", "x", MIB)):
             data = unit.encode() * times if kind == "text" else bytes.fromhex(unit) * times
@@ -78,24 +74,31 @@ def test_long_messages(serve: Serve) -> None:
             assert (answer["length"], answer["sha256"]) == (len(data), sha256(data).hexdigest())
         client.do("binary", data="ff", times=MIB + 1)
         assert client.next("close")["code"] == 1009
-    server.waitFor("(1009)")
+    special.waitFor("(1009)")
 
 
 @pytest.mark.parametrize("trace", ["text", "hex"])
-def test_long_messages_traced(serve: Serve, trace: str) -> None:
+def test_long_messages_traced(serve: Serve, echo: Server, trace: str) -> None:
     """1 MiB that is no text does not hold up the server for long when the trace shows it."""
-    server = serve("echo.toml", ('trace = "text"', f'trace = "{trace}"'))
+    server = echo if trace == "text" else serve("echo.toml", ('trace = "text"', f'trace = "{trace}"'))
     with connected(server) as client:
         client.next("open")
+        before = cpuSeconds(server.pid)
         client.do("binary", data="ff", times=MIB)
-        client.hear('"message"', seconds=5)
+        client.next("message")
+        assert cpuSeconds(server.pid) - before < 5
 
 
-def test_limit(serve: Serve) -> None:
+def cpuSeconds(pid: int) -> float:
+    """Give the processor time of a process, which other processes do not add to."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_limit(special: Server) -> None:
     """A lower `limits.message` counts for fragments as for whole messages."""
-    server = serve(service("echo", "limits = { message = 1000 }"))
     for command, values in (("text", {"data": "x" * 1001}), ("fragments", {"data": ["x" * 600, "x" * 600]})):
-        with connected(server) as client:
+        with connected(special, "limited") as client:
             client.next("open")
             client.do("text", data="x" * 1000)
             assert client.next("message")["data"] == "x" * 1000
@@ -121,22 +124,21 @@ def test_ping(echo: Server) -> None:
         assert client.next("pong")["data"] == "살아 있니?"
 
 
-def test_server_pings(serve: Serve) -> None:
+def test_server_pings(special: Server) -> None:
     """The server pings: who answers stays."""
-    with connected(serve(service("echo", "limits = { ping_interval = '200ms', ping_timeout = '1s' }"))) as client:
-        for _ in range(3):
+    with connected(special, "pinging") as client:
+        for _ in range(2):
             client.next("ping")
         client.do("text", data="still here")
         assert client.next("message")["data"] == "still here"
 
 
-def test_no_pong(serve: Serve) -> None:
+def test_no_pong(special: Server) -> None:
     """Who does not answer a ping is cut, and the log says why."""
-    server = serve(service("echo", "limits = { ping_interval = '200ms', ping_timeout = '100ms' }"))
-    with connected(server, autoPong=False) as client:
+    with connected(special, "hasty", autoPong=False) as client:
         client.next("ping")
         assert client.next("close")["code"] == 1006
-    server.waitFor("no answer to a ping within 0.1 s")
+    special.waitFor("no answer to a ping within 0.1 s")
 
 
 def test_invalid_text(echo: Server) -> None:
@@ -168,17 +170,16 @@ def test_oneshot_binary(lab: Server) -> None:
         assert client.next("close")["code"] == 1000
 
 
-def test_oneshot_too_late(serve: Serve) -> None:
+def test_oneshot_too_late(special: Server) -> None:
     """Who asks nothing is told so, and closed with 1000."""
-    server = serve("oneshot.toml", ('timeout = "30s"', 'timeout = "200ms"'))
-    with connected(server, "greeter") as client:
+    with connected(special, "late") as client:
         assert client.next("message")["data"] == "you said nothing\n"
         assert client.next("close")["code"] == 1000
 
 
-def test_deflate(serve: Serve) -> None:
+def test_deflate(special: Server) -> None:
     """With `websocket.deflate` compression is agreed on, and the echo stays exact; over the limit it is 1009."""
-    with connected(serve(service("echo", "websocket = { deflate = true }"))) as client:
+    with connected(special, "deflate") as client:
         assert "permessage-deflate" in client.next("open")["extensions"]
         data = "가나다라 " * 70_000
         client.do("text", data="가나다라 ", times=70_000)
@@ -199,13 +200,12 @@ def test_deflate_is_refused(echo: Server) -> None:
         assert client.next("open")["extensions"] == ""
 
 
-def test_deflate_in_a_room(serve: Serve) -> None:
+def test_deflate_in_a_room(special: Server) -> None:
     """Who compresses and who does not read the same lines."""
-    server = serve(service("chat", "websocket = { deflate = true }"))
     with (
-        connected(server, "chat") as first,
-        connected(server, "chat", perMessageDeflate=False) as second,
-        connected(server, "chat") as third,
+        connected(special, "deflate-chat") as first,
+        connected(special, "deflate-chat", perMessageDeflate=False) as second,
+        connected(special, "deflate-chat") as third,
     ):
         for each in (first, second, third):
             each.next("open")
@@ -219,10 +219,9 @@ def test_deflate_in_a_room(serve: Serve) -> None:
                     other.read(f": 안녕하세요 {number}")
 
 
-def test_chat(serve: Serve) -> None:
+def test_chat(chat: Chat) -> None:
     """Members read each other as text, and a message of several lines as several."""
-    server = serve("chat.toml")
-    with connected(server, "chat") as first, connected(server, "chat") as second:
+    with connected(chat.server, chat.name) as first, connected(chat.server, chat.name) as second:
         for each in (first, second):
             assert each.next("message")["data"] == "Welcome. /help lists the commands."
         first.do("text", data="/nick 지은")
@@ -261,9 +260,9 @@ def test_stream_port(echo: Server) -> None:
         assert client.next("close")["code"] == 1006
 
 
-def test_protocol_of_ones_own(serve: Serve) -> None:
+def test_protocol_of_ones_own(custom: Server) -> None:
     """configs/custom.toml on WebSocket: each message as the kind it came in."""
-    with connected(serve("custom.toml"), "shout") as client:
+    with connected(custom, "shout") as client:
         client.next("open")
         client.do("text", data="hello")
         assert client.next("message") == {"event": "message", "isBinary": False, "data": "HELLO!!!"}
@@ -273,11 +272,11 @@ def test_protocol_of_ones_own(serve: Serve) -> None:
 
 def test_server_stops(serve: Serve) -> None:
     """SIGTERM: each client is closed with 1001, and the server ends at once."""
-    server = serve("chat.toml")
+    server = serve("chat.toml", LONG)
     with connected(server, "chat") as first, connected(server, "chat") as second:
         first.next("message")
         second.next("message")
-        assert server.stop(seconds=10) == -signal.SIGTERM
+        assert server.stop() == -signal.SIGTERM
         assert first.next("close")["code"] == 1001
         assert second.next("close")["code"] == 1001
     assert "Traceback" not in server.log

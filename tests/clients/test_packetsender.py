@@ -18,14 +18,20 @@ def _packetsender() -> None:
     requireClient("packetsender")
 
 
-def send(home: Path, *arguments: str | int, port: int, data: str, host: str = "127.0.0.1", wait: int = 700) -> str:
-    """Send, wait up to so many milliseconds for the answer, and give what is printed.
+def send(home: Path, *arguments: str | int, port: int, data: str, host: str = "127.0.0.1", wait: int = 0) -> str:
+    """Send, and give what is printed with the answer.
 
     The status is the number of bytes that came.
+
+    @param wait: milliseconds; it waited out, unless the server closes before. 0: few, then more if nothing came.
     """
     environment = {"QT_QPA_PLATFORM": "offscreen", "HOME": str(home), "XDG_RUNTIME_DIR": str(home)}
-    command = ("packetsender", *arguments, "-w", wait, host, port, data)
-    return run(*command, status=None, environment=environment).decode()
+    for each in (wait,) if wait else (500, 5000, 20_000):
+        command = ("packetsender", *arguments, "-w", each, host, port, data)
+        printed = run(*command, status=None, environment=environment).decode()
+        if "Response HEX:" in printed:
+            break
+    return printed
 
 
 def inHex(text: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.process import Server
 
-from .outside import Client, Serve, port6, requireClient, run
+from .outside import LONG, Chat, Client, Serve, port6, requireClient, run
 
 LOCAL = "127.0.0.1"
 # How long socat waits for the rest of the answer after the end of its own input, at most.
@@ -28,11 +28,10 @@ def test_echo(echo: Server) -> None:
     assert run(*PATIENT, f"TCP:{LOCAL}:{port}", input=b"a\r\nb\0\xff") == b"a\r\nb\0\xff"
 
 
-def test_half_close(serve: Serve) -> None:
+def test_half_close(special: Server) -> None:
     """socat ends its side (FIN), then gets all of 8 MB back, and is not kept waiting for the server's FIN."""
-    server = serve("[[service]]\nprotocol = 'echo'\nlisten = ['tcp:0:interface=127.0.0.1']\n")
     data = random.Random(1).randbytes(8_000_000)
-    assert run(*PATIENT, f"TCP:{LOCAL}:{server.ports['echo', 'tcp']}", input=data, seconds=20) == data
+    assert run(*PATIENT, f"TCP:{LOCAL}:{special.ports['bulk', 'tcp']}", input=data) == data
 
 
 def test_echo_ipv6(lab: Server) -> None:
@@ -44,12 +43,12 @@ def test_echo_ipv6(lab: Server) -> None:
     lab.waitFor("echo: udp [::1]:")
 
 
-def test_unix_socket(tmp_path: Path, serve: Serve) -> None:
+def test_unix_socket(special: Server) -> None:
     """A Unix socket echoes, and half-close works there too."""
-    serve("[[service]]\nprotocol = 'echo'\nlisten = ['unix:echo.sock:mode=600']\n")
-    assert (tmp_path / "echo.sock").stat().st_mode & 0o777 == 0o600
+    path = special.path("bulk")
+    assert path.stat().st_mode & 0o777 == 0o600
     data = random.Random(2).randbytes(3_000_000)
-    assert run(*PATIENT, f"UNIX-CONNECT:{tmp_path / 'echo.sock'}", input=data) == data
+    assert run(*PATIENT, f"UNIX-CONNECT:{path}", input=data) == data
 
 
 def test_long_datagram(echo: Server) -> None:
@@ -90,10 +89,9 @@ def test_oneshot_eof(oneshot: Server) -> None:
     assert run(*PATIENT, address, input="하나\n둘\n".encode()).decode() == "하나\n둘\n"
 
 
-def test_oneshot_too_late(serve: Serve) -> None:
+def test_oneshot_too_late(special: Server) -> None:
     """Who sends nothing gets the answer for that, and the end."""
-    server = serve("oneshot.toml", ('timeout = "30s"', 'timeout = "100ms"'))
-    with Client("socat", "-", f"TCP:{LOCAL}:{server.ports['greeter', 'tcp']}") as client:
+    with Client("socat", "-", f"TCP:{LOCAL}:{special.ports['late', 'tcp']}") as client:
         assert client.wait() == 0
         assert client.printed == b"you said nothing\n"
 
@@ -114,9 +112,9 @@ def test_tls_stranger(secure: Server) -> None:
     assert run(*PATIENT, f"{address},verify=0", input=b"hello\n") == b"hello\n"
 
 
-def test_chat_quit(serve: Serve) -> None:
+def test_chat_quit(chat: Chat) -> None:
     """/quit ends socat; who is left reads that."""
-    port = serve("chat.toml").ports["chat", "tcp"]
+    port = chat.port("tcp")
     with Client("socat", "-", f"TCP:{LOCAL}:{port}") as stays, Client("socat", "-", f"TCP:{LOCAL}:{port}") as goes:
         stays.hear("Welcome.")
         goes.hear("Welcome.")
@@ -127,21 +125,19 @@ def test_chat_quit(serve: Serve) -> None:
         stays.hear("* 손님 has left\n")
 
 
-def test_chat_long_line(serve: Serve) -> None:
+def test_chat_long_line(chat: Chat) -> None:
     """Who sends a line over the limit is disconnected, and the log says why."""
-    server = serve("chat.toml")
-    port = server.ports["chat", "tcp"]
-    with Client("socat", "-", f"TCP:{LOCAL}:{port}") as client:
+    with Client("socat", "-", f"TCP:{LOCAL}:{chat.port('tcp')}") as client:
         client.hear("Welcome.")
         client.send(b"x" * 9000)
         assert client.wait() == 0
-    server.waitFor("8192")
+    chat.server.waitFor("cut: a line of more than 8192 bytes")
 
 
 def test_server_stops(serve: Serve) -> None:
     """SIGTERM ends socat at once, and with it the server: nobody is waited for."""
-    server = serve("chat.toml")
+    server = serve("chat.toml", LONG)
     with Client("socat", "-", f"TCP:{LOCAL}:{server.ports['chat', 'tcp']}") as client:
         client.hear("Welcome.")
-        assert server.stop(seconds=10) == -signal.SIGTERM
+        assert server.stop() == -signal.SIGTERM
         assert client.wait() == 0

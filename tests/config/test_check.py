@@ -92,7 +92,7 @@ class TestCheck:
             env=ENVIRONMENT,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
         assert done.stdout == f"{1 if more else 0}\nFalse False\n", done.stderr

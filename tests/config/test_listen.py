@@ -75,7 +75,8 @@ LISTENS: list[tuple[str, str]] = [
     ("haproxy:ws:tcp:3000", "haproxy: goes before a TCP or Unix endpoint, as in haproxy:tcp:3000"),
     ("tpc:3000", "Twisted refuses it: Unknown endpoint type: 'tpc'"),
     ("http://localhost:3000", "Twisted refuses it: Unknown endpoint type: 'http'"),
-    ("systemd:domain=INET:index=0", "systemd has passed no such socket to this process"),
+    ("systemd:domain=NET:index=0", "expected INET, INET6 or UNIX as domain, got 'NET'"),
+    ("systemd:domain=INET", "Twisted refuses it: Specify exactly one of descriptor index or name"),
     ("ssl:3000", "DIR/server.pem: no such file or directory" + READABLE),
     ("tls:3000", "the port is missing, as in tls:certificates:3001"),
     ("tls:.:3000:privateKey=x", "tls: has no 'privateKey', but backlog, interface, path, port"),
@@ -130,7 +131,7 @@ class TestListen:
             (r"tcp:3000:interface=\:\:1:backlog=5", r"tcp:3000:interface=\:\:1:backlog=5"),
             ("ws:tcp:8000", "tcp:8000:backlog=1024"),
             (r"unix:a\:b\=c.sock", r"unix:DIR/a\:b\=c.sock:backlog=1024"),
-            ("haproxy:unix:a.sock", "haproxy:unix:DIR/a.sock:backlog=1024"),
+            ("haproxy:unix:a.sock", "unix:DIR/a.sock:backlog=1024"),
             ("udp:3000", ""),
         ],
     )

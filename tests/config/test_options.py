@@ -177,8 +177,8 @@ class TestOptions:
             schema = "s"
             anything = [1, "a"]
         """
-        found = service(load(tmp_path, one("rich:Rich", more=options), rich=RICH))
-        rich = sys.modules["rich"]
+        found = service(load(tmp_path, one("typed_options:Rich", more=options), typed_options=RICH))
+        module = sys.modules["typed_options"]
         assert found.factory.given == {
             "count": 9,
             "ratio": 2.0,
@@ -186,13 +186,13 @@ class TestOptions:
             "text": "안녕",
             "raw": "안녕".encode(),
             "mode": 3,
-            "colour": rich.Colour.BLUE,
+            "colour": module.Colour.BLUE,
             "words": ("a", "b"),
             "numbers": [1, 2],
             "names": {"a"},
             "table": {"a": 1},
-            "point": rich.Point(1, tmp_path / "p"),
-            "model": rich.Model(x=1),
+            "point": module.Point(1, tmp_path / "p"),
+            "model": module.Model(x=1),
             "file": tmp_path / "f",
             "files": [tmp_path / "f", Path("/g")],
             "wait": 0.25,
@@ -205,7 +205,7 @@ class TestOptions:
     @pytest.mark.filterwarnings("error")
     def test_defaults_are_the_factory_s_own(self, tmp_path: Path) -> None:
         """An option that is not given is not passed; option names that pydantic uses itself are no matter."""
-        given = service(load(tmp_path, one("rich:Rich"), rich=RICH)).factory.given
+        given = service(load(tmp_path, one("typed_options:Rich"), typed_options=RICH)).factory.given
         assert (given["words"], given["point"], given["copy"], given["wait"]) == ((), None, False, 1)
 
     @pytest.mark.parametrize(
@@ -236,8 +236,10 @@ class TestOptions:
     )
     def test_every_type_wrong(self, option: str, why: str, tmp_path: Path) -> None:
         """A wrong value is told in the operator's words, at its place."""
-        got = complaints(tmp_path, one("rich:Rich", more=f"[service.options]\n{option}"), rich=RICH)
-        assert got == [f'FILE: service[1] "rich:Rich": options.{why}']
+        got = complaints(
+            tmp_path, one("typed_options:Rich", more=f"[service.options]\n{option}"), typed_options=RICH
+        )
+        assert got == [f'FILE: service[1] "typed_options:Rich": options.{why}']
 
     def test_paths(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """A reply file stands beside the config, wherever twistd runs."""

@@ -505,6 +505,13 @@ def test_plain_protocol_behind_a_proxy(more: str, key: str, tmp_path: Path) -> N
     assert load(tmp_path, one(listen=listens, more=more)).services
 
 
+def test_handshake_behind_a_proxy(tmp_path: Path) -> None:
+    """A plain protocol behind a proxy has a handshake: the proxy's header."""
+    limits = "limits = { handshake_timeout = 1 }"
+    assert load(tmp_path, one("own:BytesFactory", "'haproxy:tcp:1'", limits), own=OWN).services
+    assert complaints(tmp_path, one("own:BytesFactory", "'tcp:1'", limits), own=OWN)
+
+
 def test_access_to_a_datagram_protocol(tmp_path: Path) -> None:
     """A DatagramProtocol is handed each datagram by Twisted: rules would mean nothing."""
     text = one("own:Datagrams", "'udp:1'", "access = ['deny 10.0.0.5', 'allow all']")

@@ -78,7 +78,7 @@ try:
 except OSError:
     print(used() > 0)
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=True)
     assert done.stdout == "True\n"
 
 
@@ -91,5 +91,5 @@ for soft, hard in ((100, 1000), (100, 130)):
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     print(descriptors(), *resource.getrlimit(resource.RLIMIT_NOFILE))
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=True)
     assert done.stdout == "872 1000 1000\n2 130 130\n"

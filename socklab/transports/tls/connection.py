@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final, cast
 
 from OpenSSL import SSL
@@ -14,7 +15,6 @@ from twisted.internet.interfaces import (
     IListeningPort,
     IOpenSSLServerConnectionCreator,
     IProtocolFactory,
-    IReactorTime,
     IStreamServerEndpoint,
     ITransport,
 )
@@ -23,6 +23,8 @@ from twisted.protocols.policies import ProtocolWrapper
 from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from zope.interface import implementer
+
+from ..serving import Serving
 
 _NO_TLS: Final = {
     "http request": "an HTTP request without TLS: the client needs https:// or wss://",
@@ -64,13 +66,14 @@ class _TLSConnection(BufferingTLSTransport):
 
     def makeConnection(self, transport: ITransport) -> None:
         factory = cast("_TLSFactory", self.factory)
-        if factory.handshakeTimeout:
-            self._timer = factory.clock.callLater(factory.handshakeTimeout, self._tooSlow)
+        serving = factory.serving()
+        if serving.limits.handshake_timeout:
+            self._seconds = serving.limits.handshake_timeout
+            self._timer = serving.clock.callLater(self._seconds, self._tooSlow)
         super().makeConnection(transport)
 
     def _tooSlow(self) -> None:
-        seconds = cast("_TLSFactory", self.factory).handshakeTimeout
-        self.failVerification(Failure(TimeoutError(f"no TLS handshake within {seconds:g} s")))
+        self.failVerification(Failure(TimeoutError(f"no TLS handshake within {self._seconds:g} s")))
 
     def _checkHandshakeStatus(self) -> None:
         super()._checkHandshakeStatus()
@@ -139,12 +142,10 @@ class _TLSFactory(TLSMemoryBIOFactory):
         self,
         certificate: IOpenSSLServerConnectionCreator,
         wrapped: IProtocolFactory,
-        clock: IReactorTime,
-        handshakeTimeout: float,
+        serving: Callable[[], Serving],
     ) -> None:
-        super().__init__(certificate, False, wrapped, clock)
-        self.clock = clock
-        self.handshakeTimeout = handshakeTimeout
+        super().__init__(certificate, False, wrapped, serving().clock)
+        self.serving = serving
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
         """A connection was accepted; None when what is within TLS does not let it in."""
@@ -160,17 +161,13 @@ class TLSEndpoint:
         self,
         endpoint: IStreamServerEndpoint,
         certificate: IOpenSSLServerConnectionCreator,
-        clock: IReactorTime,
-        handshakeTimeout: float,
+        serving: Callable[[], Serving],
     ) -> None:
-        """@param handshakeTimeout: seconds until a client that has not finished the handshake is cut; 0: never."""
+        """@param serving: gives what is served there by now; its `handshake_timeout` bounds the handshake."""
         self._endpoint = endpoint
         self._certificate = certificate
-        self._clock = clock
-        self._handshakeTimeout = handshakeTimeout
+        self._serving = serving
 
     def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
         """Open the port (`IStreamServerEndpoint`)."""
-        return self._endpoint.listen(
-            _TLSFactory(self._certificate, protocolFactory, self._clock, self._handshakeTimeout)
-        )
+        return self._endpoint.listen(_TLSFactory(self._certificate, protocolFactory, self._serving))

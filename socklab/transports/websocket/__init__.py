@@ -17,7 +17,10 @@ from zope.interface import implementer
 from ..refusing import turnAway
 from ..serving import Serving
 from ..stream import peerAt
-from .connection import Silence, WebSocketConnection, refusalFor
+from .alarms import Alarms
+from .answers import refusalFor
+from .connection import WebSocketConnection
+from .slim import Silence
 
 __all__ = ["WebSocketFactory"]
 
@@ -41,6 +44,7 @@ def _acceptDeflate(offers: Sequence[Any]) -> PerMessageDeflateOfferAccept | None
 class WebSocketFactory(WebSocketServerFactory):
     """Gives each connection of a WebSocket listener its adapter."""
 
+    protocol: Any = WebSocketConnection
     noisy = False
     log = Silence()
 
@@ -48,7 +52,7 @@ class WebSocketFactory(WebSocketServerFactory):
         """@param deflate: whether to accept permessage-deflate."""
         super().__init__(server=None, reactor=serving.clock)
         self.serving = serving
-        self._subprotocols = tuple(getattr(serving.factory, "subprotocols", ()))
+        self.alarms = Alarms(serving.clock)
         self.configure(deflate)
 
     def configure(self, deflate: bool) -> None:
@@ -76,7 +80,7 @@ class WebSocketFactory(WebSocketServerFactory):
             refusal = serving.gate.enter(getattr(addr, "host", ""))
             if refusal is not None:
                 return turnAway(serving, peerAt(addr, "websocket"), refusal, refusalFor(refusal), waits=True)
-        connection = WebSocketConnection(self.serving, self._subprotocols)
+        connection: WebSocketConnection = self.protocol(serving)
         connection.factory = self
         return connection
 

@@ -2,33 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
+from autobahn.websocket.protocol import WebSocketProtocol
 from autobahn.websocket.types import ConnectionRequest
 from twisted.internet.interfaces import IAddress
 
 from ...events import MessageSent
 from ...message import Encoded, checkPayload
 from ..conversation import Conversation, Hold
-from ..output import Output
+from ..output import Following, Output
 from ..serving import Serving, newConnection
 from ..stream import peerOf
 from ..unread import unread
-from .frames import BINARY, COMPRESSED, FIN, GOING_AWAY, INTERNAL_ERROR, INVALID_PAYLOAD, NORMAL, TEXT, frame
+from .frames import BINARY, COMPRESSED, GOING_AWAY, INTERNAL_ERROR, INVALID_PAYLOAD, NORMAL, TEXT, frame
+from .headers import Headers
 
 if TYPE_CHECKING:
     from .connection import WebSocketConnection
+
+_OPEN: Final = WebSocketProtocol.STATE_OPEN
+_ENOUGH: Final = 64 * 1024
+"""Bytes of answers that are kept together at most until all of what was read is done."""
 
 
 class WebSocketTransport:
     """What a protocol sees of a WebSocket connection."""
 
+    # Thousands of idle connections have one each.
+    __slots__ = (
+        "_connection",
+        "_deflate",
+        "_serving",
+        "_size",
+        "clock",
+        "conversation",
+        "corked",
+        "encoding",
+        "output",
+        "peer",
+        "wireFormat",
+    )
+
     def __init__(self, connection: WebSocketConnection, serving: Serving) -> None:
         self._connection = connection
         self._serving = serving
         self._deflate: Any = None
+        self.corked: list[bytes] | None = None
+        self._size = 0
         self.clock = serving.clock
         self.encoding = "utf-8"
         self.wireFormat: Hashable = "websocket"
@@ -49,7 +72,7 @@ class WebSocketTransport:
             path=request.path,
             origin=request.headers.get("origin"),
             subprotocol=subprotocol,
-            headers=request.headers,
+            headers=Headers(request.headers),
         )
         self.conversation.peer = self.peer
         if deflate is not None:
@@ -58,7 +81,19 @@ class WebSocketTransport:
 
     def sendMessage(self, payload: bytes, isBinary: bool) -> None:
         """Send one message (`IMessageTransport`)."""
-        self.sendEncoded(self.encode(payload, isBinary))
+        if self._deflate is not None or self._serving.events.traffic:
+            self.sendEncoded(self.encode(payload, isBinary))
+            return
+        try:
+            wire = frame(BINARY if isBinary else TEXT, payload)
+        except TypeError:
+            checkPayload(payload)
+            raise
+        if self._connection.state == _OPEN:
+            if self.corked is None:
+                self.output.write(wire)
+            else:
+                self._keep(wire)
 
     def encode(self, payload: bytes, isBinary: bool) -> Encoded:
         """Give one message as a frame (`IMessageTransport`)."""
@@ -73,17 +108,60 @@ class WebSocketTransport:
         # Without context takeover (RFC 7692, 7.1.1) every message stands for itself, and can be sent to many.
         deflate.start_compress_message()
         small = deflate.compress_message_data(payload) + deflate.end_compress_message()
-        return Encoded(frame(opcode, small, FIN | COMPRESSED), payload, isBinary)
+        return Encoded(frame(opcode | COMPRESSED, small), payload, isBinary)
 
     def sendEncoded(self, message: Encoded) -> None:
         """Send a frame (`IMessageTransport`)."""
+        if self._connection.state != _OPEN or self.output.closing:
+            return
+        if self._serving.events.traffic:
+            service = self._serving.service
+            self._serving.events.emit(MessageSent(service, self.peer, message.payload, message.isBinary))
+        if self.corked is None:
+            self.output.write(message.wire)
+        else:
+            self._keep(message.wire)
+
+    def _keep(self, wire: bytes) -> None:
+        assert self.corked is not None
+        self.corked.append(wire)
+        self._size += len(wire)
+        if self._size > _ENOUGH:
+            self.flush()
+            self.cork()
+
+    def cork(self) -> None:
+        """Keep what is sent until `flush`: the answers to one read shall be one write."""
+        # What must come in order with what is said to all is written at once.
+        if self.corked is None and self.output.way is not None:
+            self.corked = []
+            self._size = 0
+
+    def flush(self) -> None:
+        """Send what was kept; other frames must not overtake it."""
+        corked, self.corked = self.corked, None
+        if corked:
+            self.output.write(b"".join(corked))
+
+    def sendJoined(self, wire: bytes, messages: Sequence[Encoded]) -> None:
+        """Send messages whose frames were joined (`socklab.rooms`)."""
         connection = self._connection
         if connection.state != connection.STATE_OPEN or self.output.closing:
             return
         if self._serving.events.traffic:
             service = self._serving.service
-            self._serving.events.emit(MessageSent(service, self.peer, message.payload, message.isBinary))
-        self.output.write(message.wire)
+            for each in messages:
+                self._serving.events.emit(MessageSent(service, self.peer, each.payload, each.isBinary))
+        self.output.add(wire)
+
+    def follow(self, following: Following) -> bool:
+        """Have what is said to all come in order with all else (`socklab.rooms`)."""
+        self.flush()
+        return self.output.follow(following)
+
+    def unfollow(self) -> None:
+        """Nothing more is said to all."""
+        self.output.unfollow()
 
     def loseConnection(self) -> None:
         """Close with code 1000 (`IMessageTransport`)."""
@@ -113,6 +191,7 @@ class WebSocketTransport:
 
     def abort(self) -> None:
         """Close at once."""
+        self.flush()
         self.output.abort()
         self.conversation.deafen()
 

@@ -1,0 +1,1 @@
+"""socklab measured beside other servers: `make bench`. docs/benchmarks.md tells how, and what came out."""

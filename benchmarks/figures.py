@@ -1,0 +1,77 @@
+"""The arithmetic: medians, ratios with their spread, and how a cost grows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import NamedTuple
+
+
+class Ratio(NamedTuple):
+    """How many times as much one does as another, in the middle of the rounds and at their ends."""
+
+    middle: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.middle:.2f} ({self.low:.2f} to {self.high:.2f})"
+
+
+class Growth(NamedTuple):
+    """How a cost grows with a size."""
+
+    slope: float
+    """The exponent of the power law that fits best: 0 if size does not matter, 1 if the cost is proportional."""
+    fixed: float
+    """What it costs at size 0, of the straight line that fits best."""
+    each: float
+    """What each unit of the size adds, of that line."""
+
+
+def spread(values: Sequence[float]) -> float:
+    """Give half of the range, as a part of the median."""
+    middle = median(values)
+    return (max(values) - min(values)) / 2 / middle if middle else 0.0
+
+
+def ratio(ours: Mapping[int, float], theirs: Mapping[int, float]) -> Ratio | None:
+    """Divide round by round, so that what disturbs a whole round disturbs the ratio little.
+
+    @param ours: for each round what was measured; a round that failed is not there.
+    @return: None if no round has both.
+    """
+    ratios = [ours[each] / theirs[each] for each in ours if theirs.get(each)]
+    return Ratio(median(ratios), min(ratios), max(ratios)) if ratios else None
+
+
+def moved(old: Ratio, new: Ratio) -> str | None:
+    """Tell whether a ratio has gone "up" or "down" so far that the rounds of then and now do not overlap."""
+    if new.low > old.high:
+        return "up"
+    return "down" if new.high < old.low else None
+
+
+def growth(sizes: Sequence[float], costs: Sequence[float]) -> Growth:
+    """Fit a power law (a straight line of the logarithms) and a straight line.
+
+    The line takes each cost's deviation as a part of the cost: otherwise the largest alone would decide.
+
+    @raise ValueError: there are fewer than two sizes, or a cost is not above 0.
+    """
+    if len(set(sizes)) < 2 or min(costs) <= 0:
+        raise ValueError("a fit needs two sizes, and costs above 0")
+    slope, _ = _line([math.log(each) for each in sizes], [math.log(each) for each in costs], [1.0] * len(costs))
+    each, fixed = _line(sizes, costs, [1 / cost**2 for cost in costs])
+    return Growth(slope, fixed, each)
+
+
+def _line(xs: Sequence[float], ys: Sequence[float], weights: Sequence[float]) -> tuple[float, float]:
+    """Give the slope and the beginning of the line with the least weighted squares."""
+    total = sum(weights)
+    x = sum(w * each for w, each in zip(weights, xs, strict=True)) / total
+    y = sum(w * each for w, each in zip(weights, ys, strict=True)) / total
+    above = sum(w * (a - x) * (b - y) for w, a, b in zip(weights, xs, ys, strict=True))
+    slope = above / sum(w * (a - x) ** 2 for w, a in zip(weights, xs, strict=True))
+    return slope, y - slope * x

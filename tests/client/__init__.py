@@ -1,0 +1,1 @@
+"""The client: addresses, answers, and the commands that use it."""

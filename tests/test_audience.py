@@ -1,0 +1,282 @@
+"""What is said to many: each line once to each, in order with all else, and as few writes as there are turns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from socklab import Audience, Factory, Lines, MessageProtocol
+from socklab.events import Cut, MessageSent
+from socklab.limits import Limits
+from socklab.protocols.chat import ChatFactory
+from socklab.testing import MemoryServer
+
+
+class Member(MessageProtocol):
+    """Says and does what a test has it do."""
+
+    def tell(self, text: str) -> None:
+        """Send it something of its own."""
+        self.transport.sendMessage(text.encode(self.transport.encoding), False)
+
+
+class Members(Factory):
+    """Keeps its protocols, in the order in which they came."""
+
+    framing = Lines
+
+    def __init__(self) -> None:
+        self.built: list[Member] = []
+
+    def buildProtocol(self, addr: Any) -> Member:
+        """Build one."""
+        self.built.append(Member())
+        return self.built[-1]
+
+
+def writesOf(peer: Any) -> list[bytes]:
+    """Give the list of what will be written to a peer, one entry for each write."""
+    writes: list[bytes] = []
+    write = peer._wire.write
+
+    def recording(data: bytes) -> None:
+        writes.append(data)
+        write(data)
+
+    peer._wire.write = recording
+    return writes
+
+
+KINDS = ["tcp", "unix", "cp949", "websocket", "udp"]
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["add", "add", "discard", "say", "say", "say", "tell", "turn", "close", "full"]),
+        st.integers(0, len(KINDS) * 2 - 1),
+        st.integers(0, 1),
+        st.booleans(),
+    ),
+    max_size=40,
+)
+
+
+@given(STEPS)
+def test_as_if_each_line_were_sent_to_each_at_once(steps: list[tuple[str, int, int, bool]]) -> None:
+    """Whoever comes, goes, speaks, is spoken to or closes in whatever turn: each hears what it would if every line
+    were sent to every member at once, in that order."""
+    factory = Members()
+    server = MemoryServer(factory)
+    peers: list[Any] = []
+    for kind in KINDS * 2:
+        peer: Any = server.tcp(encoding="cp949") if kind == "cp949" else getattr(server, kind)()
+        if kind == "udp":
+            peer.say("hello")
+        peers.append(peer)
+    audiences, model = [Audience(), Audience()], [set[int](), set[int]()]
+    expected: list[list[str]] = [[] for _ in peers]
+    heard: list[list[str]] = [[] for _ in peers]
+    open_ = set(range(len(peers)))
+
+    def sayTo(text: str, where: int, without: int | None) -> None:
+        transport = None if without is None else factory.built[without].transport
+        audiences[where].send(text, transport)
+        for each in model[where] & open_ - {without}:
+            expected[each].append(text)
+
+    for number, (what, who, where, flag) in enumerate(steps):
+        member = factory.built[who]
+        text = f"안녕 {number}"
+        if what == "add" and who in open_ and who not in model[where]:
+            audiences[where].add(member.transport)
+            model[where].add(who)
+        elif what == "discard" and who in model[where]:
+            audiences[where].discard(member.transport)
+            model[where].discard(who)
+        elif what == "say":
+            sayTo(text, where, who if flag else None)
+        elif what == "full":
+            # More than may wait for the end of a turn.
+            sayTo(text + "x" * 40_000, where, None)
+        elif what == "tell" and who in open_:
+            member.tell(text)
+            expected[who].append(text)
+        elif what == "close" and who in open_:
+            member.transport.loseConnection()
+            open_.discard(who)
+        elif what == "turn":
+            server.check()
+            for index, peer in enumerate(peers):
+                heard[index] += peer.hear()
+            assert heard == expected
+    for index, peer in enumerate(peers):
+        heard[index] += peer.hear()
+    assert heard == expected
+    for audience in audiences:
+        assert not audience.waiting
+
+
+class TestOneTurn:
+    """What is said in one turn."""
+
+    def test_one_write_for_each_member(self) -> None:
+        """The lines of one turn reach a member in one write; who has spoken does not get its own."""
+        server = MemoryServer(ChatFactory(format="{text}", announce=False))
+        speaker, listener, page = server.tcp(), server.tcp(), server.websocket()
+        writes = [writesOf(each) for each in (speaker, listener, page)]
+        speaker.send(b"1\n2\n3\n")
+        assert writes == [[], [b"1\n2\n3\n"], [b"\x81\x011\x81\x012\x81\x013"]]
+        assert page.hear() == ["1", "2", "3"]
+
+    def test_encoded_once(self) -> None:
+        """A line is framed once for all who share a wire format, however many they are."""
+        framed: list[bytes] = []
+
+        class Counting(Lines):
+            def frame(self, payload: bytes) -> bytes:
+                framed.append(payload)
+                return super().frame(payload)
+
+        factory = Members()
+        factory.framing = Counting
+        server = MemoryServer(factory)
+        peers = [server.tcp() for _ in range(10)]
+        audience = Audience()
+        for each in factory.built:
+            audience.add(each.transport)
+        audience.send("one")
+        audience.send("two", factory.built[3].transport)
+        assert [each.hear() for each in peers] == [["one", "two"]] * 3 + [["one"]] + [["one", "two"]] * 6
+        assert framed == [b"one", b"two"]
+
+    def test_answer_follows_the_line(self) -> None:
+        """What a member is sent itself comes after what was said before, and before what is said later."""
+        server = MemoryServer(ChatFactory(format="{text}", announce=False, echo_self=True))
+        member = server.tcp()
+        member.send(b"one\n/rooms\ntwo\n")
+        assert member.hear() == ["one", "* rooms: lobby (1)", "two"]
+
+    def test_newcomer_hears_nothing_of_before(self) -> None:
+        """Who comes in the turn in which something was said does not hear it; who leaves in it does."""
+        factory = Members()
+        server = MemoryServer(factory)
+        first, second = server.tcp(), server.tcp()
+        audience = Audience()
+        audience.add(factory.built[0].transport)
+        audience.send("one")
+        audience.add(factory.built[1].transport)
+        audience.send("two")
+        audience.discard(factory.built[0].transport)
+        audience.send("three")
+        assert (first.hear(), second.hear()) == (["one", "two"], ["two", "three"])
+
+    def test_closing_sends_what_was_said(self) -> None:
+        """A member that is closed in that turn gets what was said before; on WebSocket before the close frame."""
+        factory = Members()
+        server = MemoryServer(factory)
+        line, page = server.tcp(), server.websocket()
+        audience = Audience()
+        for each in factory.built:
+            audience.add(each.transport)
+        audience.send("last words")
+        for each in factory.built:
+            each.transport.loseConnection()
+        audience.send("to nobody")
+        assert line.hear() == ["last words"]
+        assert [each.opcode for each in page.frames()] == [1, 8]
+
+    def test_events_of_each_message(self) -> None:
+        """Whoever watches sees each message to each member, joined or not."""
+        server = MemoryServer(ChatFactory(format="{text}", announce=False))
+        speaker = server.tcp()
+        server.tcp()
+        server.websocket()
+        speaker.send(b"1\n2\n")
+        sent = [each for each in server.events if isinstance(each, MessageSent)]
+        assert sorted((each.peer.kind, each.payload) for each in sent) == [
+            ("tcp", b"1"),
+            ("tcp", b"2"),
+            ("websocket", b"1"),
+            ("websocket", b"2"),
+        ]
+
+
+class TestMembers:
+    """Members that make trouble."""
+
+    def test_slow_member_is_cut_alone(self) -> None:
+        """Who does not read is cut by what waits for it; the others get all."""
+        factory = Members()
+        server = MemoryServer(factory, limits=Limits(pending=100_000))
+        slow, reader = server.tcp(), server.tcp()
+        audience = Audience()
+        for each in factory.built:
+            audience.add(each.transport)
+        slow.stopReading()
+        for number in range(300):
+            audience.send(f"{number} {'x' * 1000}")
+            if number % 10 == 9:
+                server.check()
+        assert slow.closed
+        assert [each.split()[0] for each in reader.hear()] == [str(number) for number in range(300)]
+        (cut,) = (each for each in server.events if isinstance(each, Cut))
+        assert cut.reason == "it did not read: more than 100000 bytes were waiting for it"
+
+    def test_talk_while_all_are_told(self) -> None:
+        """What somebody says, hears and does because it is told something keeps its place too."""
+        factory = Members()
+        server = MemoryServer(factory)
+        peers = [server.tcp() for _ in range(4)]
+        audience = Audience()
+        for each in factory.built:
+            audience.add(each.transport)
+
+        class Talker:
+            def pauseProducing(self) -> None:
+                """The first one's peer does not read."""
+                factory.built[1].tell("to you alone")
+                audience.send("he does not read")
+                audience.discard(factory.built[2].transport)
+
+            def resumeProducing(self) -> None:
+                """It reads again."""
+
+            stopProducing = resumeProducing
+
+        peers[0].stopReading()
+        factory.built[0].transport.registerProducer(Talker(), True)
+        audience.send("x" * 70_000)
+        server.check()
+        peers[0].startReading()
+        long = "x" * 70_000
+        assert [each.hear() for each in peers] == [
+            [long, "he does not read"],
+            [long, "to you alone", "he does not read"],
+            [long, "he does not read"],
+            [long, "he does not read"],
+        ]
+
+    def test_framing_that_cannot_carry_it(self) -> None:
+        """Who listens in lines does without a message of two; the others get it."""
+        factory = Members()
+        server = MemoryServer(factory)
+        line, page = server.tcp(), server.websocket()
+        audience = Audience()
+        for each in factory.built:
+            audience.add(each.transport)
+        for text in ("one", "two\nlines", "three"):
+            audience.send(text)
+        assert line.hear() == ["one", "three"]
+        assert page.hear() == ["one", "two\nlines", "three"]
+
+    def test_changing_rooms_joins_again(self) -> None:
+        """Who goes to another room has its lines joined there as well."""
+        server = MemoryServer(ChatFactory(format="{text}", announce=False))
+        speaker, mover = server.tcp(), server.tcp()
+        for each in (speaker, mover):
+            each.say("/join den")
+        speaker.send(b"0\n")
+        mover.hear()
+        writes = writesOf(mover)
+        speaker.send(b"1\n2\n")
+        assert writes == [b"1\n2\n"]

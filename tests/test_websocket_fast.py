@@ -1,0 +1,270 @@
+"""WebSocket: the quick way of parsing does nothing that Autobahn's own would not do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields
+from itertools import cycle
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from socklab import Factory, MessageProtocol, PeerError
+from socklab.events import Event
+from socklab.limits import Limits
+from socklab.protocols.echo import EchoFactory
+from socklab.testing import MemoryServer, WebSocketPeer, clientFrame
+from socklab.testing.wires import MemoryTransport
+from socklab.transports.websocket import WebSocketFactory
+from socklab.transports.websocket.connection import WebSocketConnection
+from socklab.transports.websocket.masking import plainUnmask, unmask
+
+TEXT, BINARY, CONTINUED, CLOSE, PING, PONG = 1, 2, 0, 8, 9, 10
+
+
+WHOLE = [1 << 20]
+"""The lengths of pieces: all at once."""
+
+
+class PlainConnection(WebSocketConnection):
+    """Has Autobahn parse every frame."""
+
+    @staticmethod
+    def deliver(data: bytes, position: int, *others: object) -> int:
+        """Take nothing."""
+        return position
+
+
+class PlainFactory(WebSocketFactory):
+    """Gives those."""
+
+    protocol = PlainConnection
+
+
+def frame(opcode: int, payload: bytes, fin: bool = True, mask: bytes = b"\x01\x82\x00\xff") -> bytes:
+    """Give a frame with any mask."""
+    plain = clientFrame(opcode, b"\x00" * len(payload), fin)
+    head = plain[: len(plain) - len(payload) - 4]
+    return head + mask + plainUnmask(payload, mask)
+
+
+masks = st.binary(min_size=4, max_size=4)
+sizes = st.sampled_from([0, 1, 2, 3, 5, 124, 125, 126, 127, 199, 200, 201, 300])
+valid = st.one_of(
+    st.builds(lambda text, mask: frame(TEXT, text.encode(), mask=mask), st.text(max_size=60), masks),
+    st.builds(lambda size, mask: frame(BINARY, b"\xfe" * size, mask=mask), sizes, masks),
+    st.builds(lambda size: frame(TEXT, b"a" * size), sizes),
+)
+control = st.one_of(
+    st.builds(lambda payload: frame(PING, payload), st.binary(max_size=125)),
+    st.builds(lambda payload: frame(PONG, payload), st.binary(max_size=125)),
+)
+
+
+@st.composite
+def fragmented(draw: st.DrawFn) -> bytes:
+    """Give a message in several frames, which may be cut within a character and have others between them."""
+    text = draw(st.text(min_size=1, max_size=20)).encode()
+    cuts = sorted(draw(st.lists(st.integers(0, len(text)), min_size=1, max_size=5)))
+    pieces = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+    data = b""
+    for index, piece in enumerate(pieces):
+        data += frame(CONTINUED if index else TEXT, piece, fin=index == len(pieces) - 1)
+        data += draw(st.one_of(st.just(b""), control)) if index < len(pieces) - 1 else b""
+    return data
+
+
+HOSTILE = [
+    frame(TEXT, b"\xed\xa0\x80"),
+    frame(TEXT, b"\xf4\x90\x80\x80"),
+    frame(TEXT, b"\xc0\x80"),
+    frame(TEXT, "한".encode()[:2]),
+    frame(CLOSE, b""),
+    frame(CLOSE, b"x"),
+    frame(CLOSE, b"\x03\xe8bye"),
+    # Lengths that could be written shorter, and one of 2**63.
+    b"\x81\xfe\x00\x05\0\0\0\0hello",
+    b"\x82\xff" + (300).to_bytes(8) + b"\0\0\0\0" + b"x" * 300,
+    b"\x82\xff\x80" + bytes(7) + b"mask",
+    b"\x82\xff" + (70_000).to_bytes(8) + b"mask",
+    b"\x82\xfe\xff\xff",
+]
+hostile = st.one_of(
+    st.builds(lambda payload: frame(TEXT, payload), st.binary(max_size=20)),
+    st.builds(lambda payload: clientFrame(TEXT, payload, masked=False), st.binary(max_size=130)),
+    st.builds(lambda rsv: clientFrame(BINARY, b"x", rsv=rsv), st.integers(1, 7)),
+    st.builds(lambda opcode, fin: clientFrame(opcode, b"x", fin), st.integers(0, 15), st.booleans()),
+    st.builds(lambda code, why: frame(CLOSE, code.to_bytes(2) + why), st.integers(0, 5000), st.binary(max_size=9)),
+    st.sampled_from(HOSTILE),
+    st.binary(max_size=30),
+)
+streams = st.lists(st.one_of(valid, valid, valid, control, fragmented(), hostile), max_size=12).map(b"".join)
+actions = st.lists(
+    st.sampled_from(["echo"] * 6 + ["say", "pause", "wait", "close", "abort", "raise", "blame", "big", "none"]),
+    min_size=1,
+    max_size=8,
+)
+limits = st.sampled_from(
+    [{}, {}, {"message": 200, "fragments": 3}, {"message_rate": 2}, {"byte_rate": 100}, {"queue": 1}, {"idle": 2}]
+)
+
+
+class Odd(MessageProtocol):
+    """Does something else with each message."""
+
+    def __init__(self, actions: Iterator[str], seen: list[tuple[bytes, bool]]) -> None:
+        self._actions = actions
+        self._seen = seen
+
+    def messageReceived(self, payload: bytes, isBinary: bool) -> Any:
+        """Do it."""
+        self._seen.append((payload, isBinary))
+        send, clock = self.transport.sendMessage, self.transport.clock
+        match next(self._actions):
+            case "echo":
+                send(payload, isBinary)
+            case "say":
+                send(payload, isBinary)
+                send(b"more", False)
+            case "pause":
+                send(b"paused", False)
+                self.transport.pauseProducing()
+                clock.callLater(1, self.transport.resumeProducing)
+            case "wait":
+                later: Deferred[None] = Deferred()
+                later.addCallback(lambda _: send(payload, isBinary))
+                clock.callLater(1, lambda: later.called or later.callback(None))
+                return later
+            case "close":
+                send(b"bye", False)
+                self.transport.loseConnection()
+                send(b"unheard", False)
+            case "abort":
+                send(b"bye", False)
+                self.transport.abortConnection()
+            case "raise":
+                raise ZeroDivisionError
+            case "blame":
+                raise PeerError("nonsense")
+            case "big":
+                send(b"\0" * 70_000, True)
+        return None
+
+
+class OddFactory(Factory):
+    """Gives those."""
+
+    def __init__(self, actions: list[str]) -> None:
+        self._actions = cycle(actions)
+        self.seen: list[tuple[bytes, bool]] = []
+
+    def buildProtocol(self, addr: object) -> MessageProtocol:
+        """Give one."""
+        return Odd(self._actions, self.seen)
+
+
+def told(event: Event) -> list[object]:
+    """Give an event as what can be compared."""
+    said = [getattr(event, each.name) for each in fields(event)]
+    return [type(event), *(repr(each.value) if isinstance(each, Failure) else each for each in said)]
+
+
+def converse(
+    kind: type[WebSocketFactory],
+    stream: bytes,
+    cuts: list[int],
+    behaviour: list[str],
+    bounds: dict[str, Any],
+    deflate: bool = False,
+    reads: bool = True,
+) -> tuple[object, ...]:
+    """Give all that can be seen of a connection to which a stream came in pieces of these lengths."""
+    factory = OddFactory(behaviour)
+    server = MemoryServer(factory, limits=Limits(**bounds), raising=False, deflate=deflate)
+    address = IPv4Address("TCP", "127.0.0.1", 40001)
+    wire = MemoryTransport(server.clock, address)
+    wire.accept(kind(server._serving("utf-8"), deflate).buildProtocol(address))
+    peer = WebSocketPeer(server.check, wire)
+    peer.sendBytes(
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        b"Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
+    )
+    if not reads:
+        peer.stopReading()
+    for length in cycle(cuts):
+        if not stream:
+            break
+        peer.sendBytes(stream[:length])
+        stream = stream[length:]
+    for _ in range(20):
+        server.advance(1)
+    peer.startReading()
+    server.advance(1)
+    code = peer.closeCode
+    peer.finish()
+    server.advance(30)
+    return factory.seen, bytes(wire.received), code, wire.finished, peer.closed, [*map(told, server.events)]
+
+
+@given(
+    stream=streams,
+    cuts=st.just(WHOLE) | st.lists(st.integers(1, 40) | st.integers(100, 5000), min_size=1, max_size=4),
+    behaviour=actions,
+    bounds=limits,
+    deflate=st.booleans(),
+    reads=st.booleans(),
+)
+@example(frame(TEXT, b"a") * 300, WHOLE, ["echo"], {}, False, True)
+@example(frame(TEXT, b"a") * 5, WHOLE, ["echo", "pause"], {}, False, True)
+@example(frame(TEXT, b"a") * 5, WHOLE, ["echo", "close"], {}, False, True)
+@example(frame(TEXT, b"a") * 5, WHOLE, ["wait"], {"queue": 1}, False, True)
+@example(frame(BINARY, b"b" * 201) * 2, WHOLE, ["echo"], {"message": 200}, False, True)
+@example(frame(BINARY, b"b" * 70_000) * 3, [65536], ["echo"], {}, False, True)
+def test_the_same_as_autobahn(
+    stream: bytes, cuts: list[int], behaviour: list[str], bounds: dict[str, Any], deflate: bool, reads: bool
+) -> None:
+    """Any stream, in any pieces, gives the same messages, bytes, close code and events on both ways."""
+    quick = converse(WebSocketFactory, stream, cuts, behaviour, bounds, deflate, reads)
+    assert quick == converse(PlainFactory, stream, cuts, behaviour, bounds, deflate, reads)
+
+
+@pytest.mark.parametrize("stream", HOSTILE)
+def test_the_same_fault(stream: bytes) -> None:
+    """What is wrong is found on both ways, behind a message and before one, whole and byte by byte."""
+    stream = frame(TEXT, b"before") + stream + frame(TEXT, b"after")
+    for cuts in (WHOLE, [1]):
+        quick = converse(WebSocketFactory, stream, cuts, ["echo"], {})
+        assert quick == converse(PlainFactory, stream, cuts, ["echo"], {})
+
+
+@given(st.binary(max_size=3000), masks)
+def test_unmasking(data: bytes, mask: bytes) -> None:
+    """Both ways of unmasking are that of RFC 6455, 5.3."""
+    expected = bytes(each ^ mask[index % 4] for index, each in enumerate(data))
+    assert unmask(data, mask) == plainUnmask(data, mask) == expected
+
+
+def test_answers_to_one_read_are_one_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a read asks for is answered in one write, in order, also when a ping or a close stands between."""
+    peer = MemoryServer(EchoFactory()).websocket()
+    writes: list[bytes] = []
+    write = MemoryTransport.write
+
+    def counted(wire: MemoryTransport, data: bytes) -> None:
+        writes.append(data)
+        write(wire, data)
+
+    monkeypatch.setattr(MemoryTransport, "write", counted)
+    peer.sendBytes(b"".join(frame(TEXT, b"%d" % number) for number in range(20)))
+    assert len(writes) == 1
+    peer.sendBytes(
+        frame(TEXT, b"a") + frame(TEXT, b"b") + frame(PING, b"c") + frame(TEXT, b"d") + frame(CLOSE, b"")
+    )
+    answers = [(each.opcode, each.payload) for each in peer.frames()[20:]]
+    assert answers == [(TEXT, b"a"), (TEXT, b"b"), (PONG, b"c"), (TEXT, b"d"), (CLOSE, b"\x03\xe8")]
