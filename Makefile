@@ -66,7 +66,7 @@ $(VENV)/.created:
 # The last command writes Twisted's plugin cache, which a user without write access to it could not.
 $(VENV)/.installed: $(VENV)/.created setup.cfg pyproject.toml
 	@echo 'Installing socklab into $(VENV)'
-	@$(PIP_INSTALL) --editable '.[lab]'
+	@$(PIP_INSTALL) --editable '.[fast,lab]'
 	@$(BIN)/twistd --help >/dev/null
 	@touch $@
 

@@ -119,9 +119,14 @@ class Lab(MultiService):
         """
         self.ready = False
         closed = DeferredList([each.stopAccepting() for each in self.protocolServices()], consumeErrors=True)
-        left = closed.addCallback(lambda _: self.leave(self.connections))
-        if len(self.connections):
-            self.waiting(self.config.server.shutdown_timeout)
+
+        def leave(_: object) -> Deferred[None]:
+            # Not sooner: who waited to be accepted is here only now.
+            if len(self.connections):
+                self.waiting(self.config.server.shutdown_timeout)
+            return self.leave(self.connections)
+
+        left = closed.addCallback(leave)
         return cast("Deferred[None]", left.addBoth(lambda _: maybeDeferred(super(Lab, self).stopService)))
 
     def leave(self, connections: OpenConnections) -> Deferred[None]:

@@ -24,6 +24,7 @@ from .events import Events
 from .lab import Lab
 from .listeners import StartError, startLine
 from .log import BoundedObserver, Recorder, logObserver, say
+from .reactor import choose
 from .reload import reload
 from .systemd import Notifier
 from .transports.listen import isAbsent, probe
@@ -45,7 +46,10 @@ class Options(usage.Options):
     config: Config
 
     def postOptions(self) -> None:
-        """Check the config, before anything else happens."""
+        """Check the config, before anything else happens, but on the reactor that it is to be served on."""
+        if not self["check"]:
+            # An author's module may import the reactor; then there is nothing left to choose.
+            choose()
         try:
             self.config = self.load()
         except ConfigError as error:

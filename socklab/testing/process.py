@@ -28,9 +28,13 @@ ENVIRONMENT: Final = {
 
 
 def twistd(*arguments: str) -> list[str]:
-    """Give the command line of twistd, of the Python that runs the tests."""
+    """Give the command line of twistd, of the Python that runs the tests.
+
+    The environment's `SOCKLAB_TEST_REACTOR`, e.g. `epoll`, has it run on that reactor and not on its own choice.
+    """
     script = "from twisted.scripts.twistd import run; run()"
-    return [sys.executable, "-c", script, *arguments]
+    chosen = os.environ.get("SOCKLAB_TEST_REACTOR")
+    return [sys.executable, "-c", script, *(["--reactor", chosen] if chosen else []), *arguments]
 
 
 class Printed:

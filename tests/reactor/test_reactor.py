@@ -1,0 +1,242 @@
+"""The reactor on uvloop where it differs from Twisted's own, on real sockets."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+import struct
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Factory, ProcessProtocol, Protocol
+from twisted.internet.test.reactormixins import ReactorBuilder
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+pytest.importorskip("uvloop")
+
+from socklab.reactor import UvloopReactor
+
+MAXIMUM = 30
+"""Seconds; only reached on failure."""
+
+
+def serving(**methods: Callable[..., object]) -> Factory:
+    """Give a Factory of protocols with these methods."""
+    factory = Factory.forProtocol(type("Made", (Protocol,), methods))
+    factory.noisy = False
+    return factory
+
+
+class Ear:
+    """What a client has heard."""
+
+    def __init__(self, client: socket.socket) -> None:
+        self._client = client
+        self.data = bytearray()
+
+    def hears(self, end: bytes) -> bool:
+        """Tell whether it has heard something that ends so; empty stands for FIN."""
+        with contextlib.suppress(BlockingIOError):
+            piece = self._client.recv(65536)
+            self.data += piece
+            return self.data.endswith(end) if end else not piece
+        return False
+
+
+class ReactorTests(ReactorBuilder, SynchronousTestCase):
+    """A reactor for each test."""
+
+    reactorFactory = UvloopReactor
+
+    def listening(self, **methods: Callable[..., object]) -> tuple[Any, Any]:
+        """Give a reactor, and a port with such a protocol."""
+        reactor: Any = self.buildReactor()
+        return reactor, reactor.listenTCP(0, serving(**methods), interface="127.0.0.1")
+
+    def connected(self, port: Any) -> socket.socket:
+        """Connect a client that does not wait."""
+        client = socket.create_connection(("127.0.0.1", port.getHost().port))
+        client.setblocking(False)
+        self.addCleanup(client.close)
+        return client
+
+    def until(self, reactor: Any, isSo: Callable[[], object]) -> None:
+        """Run until something is so."""
+
+        def look() -> None:
+            if isSo():
+                reactor.stop()
+            else:
+                reactor.callLater(0.001, look)
+
+        reactor.callLater(0, look)
+        self.runReactor(reactor, MAXIMUM)
+
+    def heard(self, reactor: Any, client: socket.socket, end: bytes) -> bytes:
+        """Run until a client has heard something that ends so; give all of it."""
+        ear = Ear(client)
+        self.until(reactor, lambda: ear.hears(end))
+        return bytes(ear.data)
+
+    def test_last_words(self) -> None:
+        """What is written after `loseConnection`, in the same turn, is still sent, as Twisted does."""
+
+        def dataReceived(protocol: Any, data: bytes) -> None:
+            protocol.transport.write(b"one ")
+            protocol.transport.loseConnection()
+            protocol.transport.write(b"two")
+
+        reactor, port = self.listening(dataReceived=dataReceived)
+        client = self.connected(port)
+        client.send(b"?")
+        self.assertEqual(self.heard(reactor, client, b"two"), b"one two")
+
+    def test_deaf_at_first(self) -> None:
+        """A protocol that pauses as it begins gets what came meanwhile when it resumes, whole and in order."""
+        got: list[bytes] = []
+
+        def connectionMade(protocol: Any) -> None:
+            protocol.transport.pauseProducing()
+            reactor.callLater(0.02, protocol.transport.resumeProducing)
+
+        def dataReceived(protocol: Any, data: bytes) -> None:
+            got.append(data)
+
+        reactor, port = self.listening(connectionMade=connectionMade, dataReceived=dataReceived)
+        sent = bytes(range(256)) * 400
+        client = self.connected(port)
+        self.assertEqual(client.send(sent), len(sent))
+        self.until(reactor, lambda: len(b"".join(got)) >= len(sent))
+        self.assertEqual(b"".join(got), sent)
+
+    def test_reset_before_it_was_accepted(self) -> None:
+        """A peer that has sent and reset already is heard, if its system left it time, and its end is told."""
+        ends: list[Failure] = []
+
+        def connectionLost(protocol: Any, reason: Failure) -> None:
+            ends.append(reason)
+
+        reactor, port = self.listening(connectionLost=connectionLost)
+        client = self.connected(port)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()
+        self.until(reactor, lambda: ends)
+        self.assertEqual(len(ends), 1)
+
+    def test_error_of_a_protocol(self) -> None:
+        """What a protocol raises is logged and ends its connection, an OSError too; others go on."""
+        ends: list[Failure] = []
+
+        def dataReceived(protocol: Any, data: bytes) -> None:
+            if data == b"bad":
+                raise FileNotFoundError(errno.ENOENT, "of the author's own")
+            protocol.transport.write(data)
+
+        def connectionLost(protocol: Any, reason: Failure) -> None:
+            ends.append(reason)
+
+        reactor, port = self.listening(dataReceived=dataReceived, connectionLost=connectionLost)
+        bad, good = self.connected(port), self.connected(port)
+        bad.send(b"bad")
+        good.send(b"good")
+        ear = Ear(good)
+        self.until(reactor, lambda: ear.hears(b"good") and ends)
+        self.assertIsInstance(ends[0].value, FileNotFoundError)
+        self.assertEqual(len(self.flushLoggedErrors(FileNotFoundError)), 1)
+
+    def test_descriptors_run_out(self) -> None:
+        """With no descriptor left newcomers are closed; when there are some again, newcomers are served again."""
+        reactor, port = self.listening(dataReceived=lambda protocol, data: protocol.transport.write(data))
+        ears: list[Ear] = []
+        taken: list[int] = []
+        self.addCleanup(lambda: [os.close(each) for each in taken])
+
+        def exhaust() -> None:
+            # In a turn of its own: uvloop needs some to begin.
+            ears.append(Ear(self.connected(port)))
+            with contextlib.suppress(OSError):
+                while True:
+                    taken.append(os.dup(0))
+
+        def isServedAgain() -> bool:
+            if len(ears) == 1 and ears[0].hears(b""):
+                while taken:
+                    os.close(taken.pop())
+                client = self.connected(port)
+                client.send(b"again")
+                ears.append(Ear(client))
+            return len(ears) == 2 and ears[1].hears(b"again")
+
+        reactor.callLater(0, exhaust)
+        self.until(reactor, isServedAgain)
+        self.assertEqual(bytes(ears[0].data), b"")
+
+    def test_who_waits_is_taken(self) -> None:
+        """After `doRead`, `stopListening` fires when all who had connected by then are known."""
+        made: list[Any] = []
+        reactor, port = self.listening(connectionMade=lambda protocol: made.append(protocol))
+        for _ in range(5):
+            self.connected(port)
+        closed: list[int] = []
+
+        def close() -> None:
+            port.doRead()
+            port.stopListening().addCallback(lambda _: closed.append(len(made)))
+
+        reactor.callWhenRunning(close)
+        self.until(reactor, lambda: closed)
+        self.assertEqual(closed, [5])
+
+    def test_daemonised(self) -> None:
+        """What was opened and called for before the fork goes on after it, on another loop."""
+        reactor, port = self.listening(dataReceived=lambda protocol, data: protocol.transport.write(data))
+        called: list[bool] = []
+        reactor.callLater(0, called.append, True)
+        before = reactor.loop
+        reactor.beforeDaemonize()
+        self.assertTrue(before.is_closed())
+        reactor.afterDaemonize()
+        client = self.connected(port)
+        client.send(b"hello")
+        self.assertEqual(self.heard(reactor, client, b"hello"), b"hello")
+        self.assertEqual(called, [True])
+
+    def test_child_process(self) -> None:
+        """The end of a child process is heard, although uvloop has the signal."""
+        ended: list[Any] = []
+
+        class Child(ProcessProtocol):
+            def processEnded(self, reason: Failure) -> None:
+                ended.append(reason.value)
+
+        reactor: Any = self.buildReactor()
+        reactor.callWhenRunning(
+            reactor.spawnProcess, Child(), sys.executable, [sys.executable, "-S", "-c", "raise SystemExit(3)"]
+        )
+        self.until(reactor, lambda: ended)
+        self.assertEqual(ended[0].exitCode, 3)
+
+    def test_asyncio(self) -> None:
+        """asyncio's coroutines run on the same loop, and Deferreds wait for them."""
+        import asyncio
+
+        async def slow() -> int:
+            await asyncio.sleep(0)
+            return 42
+
+        reactor: Any = self.buildReactor()
+        results: list[int] = []
+
+        def begin() -> None:
+            future = asyncio.ensure_future(slow())
+            Deferred.fromFuture(future).addCallback(results.append)
+
+        reactor.callWhenRunning(begin)
+        self.until(reactor, lambda: results)
+        self.assertEqual(results, [42])

@@ -1,0 +1,5 @@
+"""Makes `twistd --reactor=uvloop` known; the reactor itself is in `socklab.reactor`."""
+
+from twisted.application.reactors import Reactor
+
+uvloop = Reactor("uvloop", "socklab.reactor", "uvloop's event loop, with ports on its own transports (socklab)")
