@@ -114,8 +114,11 @@ def slowReaders(target: Target, transport: str, times: int) -> None:
             target.connect("chat", target.stream("chat")) as reader,
         ):
             talking, reading = Lines(speaker), Lines(reader)
+            # Who is answered has joined.
+            reading.members()
             there = talking.members()
             slow = [target.connect("chat", transport, receiveBuffer=4096) for _ in range(5)]
+            assert any(talking.members() == there + len(slow) for _ in range(10_000))
             said = 0
             while said == 0 or talking.members() > there:
                 talking.say(*[text] * 16)

@@ -86,7 +86,11 @@ def test_transcripts(builtIn: Server) -> None:
             assert output == f"{status}\n"
             continue
         status, text = printed(there(command, builtIn))
-        assert shows(comparable(output), comparable(text, builtIn)), f"{command}\n{text}"
+        shown, seen = comparable(output), comparable(text, builtIn)
+        if command.startswith("printf") and "connect" in command:
+            # The end of the pipe may be told before the first answer comes, or after.
+            shown, seen = ("".join(sorted(each.splitlines(keepends=True))) for each in (shown, seen))
+        assert shows(shown, seen), f"{command}\n{text}"
 
 
 def test_in_python(builtIn: Server, capsys: pytest.CaptureFixture[str]) -> None:

@@ -190,10 +190,14 @@ def test_short_buffer_for_datagrams(run: Run, lab: Server) -> None:
 
 def test_source_port(run: Run, lab: Server, free: int) -> None:
     """It connects from the port that is asked for, and says why it cannot."""
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        own = bound.getsockname()[1]
-    result = run("send", url(lab, "echo"), "x", "--source-port", str(own), *QUICK)
+    # A port that was free a moment ago may have been given to another test's client.
+    for _ in range(20):
+        with socket.socket() as bound:
+            bound.bind(("127.0.0.1", 0))
+            own = bound.getsockname()[1]
+        result = run("send", url(lab, "echo"), "x", "--source-port", str(own), *QUICK)
+        if "in use" not in result.stderr:
+            break
     assert (result.exit_code, sources(result.stderr)) == (0, [str(own)])
     result = run("send", url(lab, "echo"), "x", "--source-port", str(free))
     assert result.exit_code == 1
