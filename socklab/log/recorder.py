@@ -54,7 +54,8 @@ class Recorder:
     def configure(self, trace: TraceForm, form: Literal["text", "json"]) -> None:
         """Log in another way from now on."""
         self._trace = trace
-        self._arrivals = trace != "off" or form == "json"
+        self.arrivals = trace != "off" or form == "json"
+        """Whether it logs who comes and goes."""
 
     def __call__(self, event: Event) -> None:
         """Log an event, if it is due."""
@@ -64,7 +65,7 @@ class Recorder:
             case BytesReceived() | BytesSent() | InputEnded():
                 wanted = False
             case Opened() | Closed():
-                wanted = self._arrivals and (
+                wanted = self.arrivals and (
                     self._trace != "off" or self._bound.allows(_kindOf(event), ARRIVALS, ARRIVALS_BURST)
                 )
             case _:

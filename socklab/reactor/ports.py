@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from asyncio import AbstractEventLoop, Task, Transport
 from asyncio import Server as AsyncioServer
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from functools import partial
 from socket import socket as Socket
 from typing import Any, Final, TypeVar
@@ -21,8 +21,11 @@ from .unixstream import UnixConnection
 
 _Result = TypeVar("_Result")
 
-_LONG: Final = 0.002
-"""Seconds. uvloop accepts one in each turn of its loop: where turns take longer, many would wait long."""
+_AT_ONCE: Final = 4
+"""How many uvloop accepts in a turn of its loop: one for each descriptor of the port. One that finds nobody costs
+a microsecond."""
+_LONG: Final = 0.02
+"""Seconds. Where turns take longer, even so many would wait long."""
 
 
 def _atOnce(coroutine: Coroutine[Any, Any, _Result]) -> _Result:
@@ -40,7 +43,7 @@ class ListeningPort(tcp.Port):
 
     reactor: Any
     socket: Socket
-    _server: AsyncioServer | None = None
+    _servers: Sequence[AsyncioServer] = ()
     _lastNewcomer = 0.0
     connection: type[Connection] = Connection
     """What each accepted connection is driven by."""
@@ -66,12 +69,12 @@ class ListeningPort(tcp.Port):
 
     def startReading(self) -> None:
         """Accept whoever comes."""
-        if self._server is None:
-            # uvloop closes what it is given, and this port may read again.
-            accepting = self.socket.dup()
+        if not self._servers:
             # Of an adopted socket nobody knows the backlog; the system has a bound of its own.
             backlog = self.backlog or socket.SOMAXCONN
-            self._server = _atOnce(self.loop.create_server(self._newcomer, sock=accepting, backlog=backlog))
+            create = partial(self.loop.create_server, self._newcomer, backlog=backlog)
+            # uvloop closes what it is given, and this port may read again.
+            self._servers = [_atOnce(create(sock=self.socket.dup())) for _ in range(_AT_ONCE)]
             self.connections.add(self)
 
     def _newcomer(self) -> Connection:
@@ -84,15 +87,15 @@ class ListeningPort(tcp.Port):
 
     def stopReading(self) -> None:
         """Accept nobody for now: who comes waits in the backlog."""
-        server, self._server = self._server, None
-        if server is not None:
-            server.close()
-            self.connections.discard(self)
+        servers, self._servers = self._servers, ()
+        for each in servers:
+            each.close()
+        self.connections.discard(self)
 
     @property
     def reading(self) -> bool:
         """Whether it accepts."""
-        return self._server is not None
+        return bool(self._servers)
 
     def doRead(self) -> None:
         """Accept all who wait already."""

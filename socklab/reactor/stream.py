@@ -338,7 +338,7 @@ class Connection(Endpoint, AsyncioProtocol):
 
     def resumeProducing(self) -> None:
         """Read again (`IPushProducer`), unless it is closing."""
-        if not self.disconnecting:
+        if not self.disconnecting and not self._reading:
             self.startReading()
 
     def stopProducing(self) -> None:

@@ -119,7 +119,7 @@ class Conversation:
         """Build the protocol and introduce the transport; False when the Factory refuses the peer or raised."""
         serving = self._serving
         try:
-            protocol = serving.factory.buildProtocol(self.peer.address)
+            protocol = serving.factory.buildProtocol(self._adapter.getPeer())
             if not isinstance(protocol, MessageProtocol | None):
                 raise TypeError(f"{serving.factory!r} built no MessageProtocol, but {protocol!r}")
         except Exception:
@@ -132,8 +132,9 @@ class Conversation:
         self._settle()
         if self._told:
             events = serving.events
-            local = self._adapter.getHost() if events.traffic else None
-            events.emit(Opened(serving.service, self.peer, local))
+            if events.arrivals:
+                local = self._adapter.getHost() if events.traffic else None
+                events.emit(Opened(serving.service, self.peer, local))
             self.setTimeout(serving.limits.idle)
             if serving.limits.lifetime:
                 self._life = serving.clock.callLater(serving.limits.lifetime, self._lifeEnds)
@@ -435,7 +436,7 @@ class Conversation:
         except Exception:
             self._tellFailure(Failure())
         assert self._closed is not None
-        if self._told:
+        if self._told and self._serving.events.arrivals:
             self._serving.events.emit(Closed(self._serving.service, self.peer, *self._closed))
 
     def _cancelLater(self, pending: Pending) -> None:

@@ -297,7 +297,7 @@ class StreamConnection:
         self._serving.connections.discard(self)
         self._serving.counts.open -= 1
         if self._entered:
-            self._serving.gate.leave(self.peer.host)
+            self._serving.gate.leave(getattr(self.transport.getPeer(), "host", ""))
 
     def _explain(self, reason: Failure) -> None:
         from .tls import tlsTrouble
@@ -443,7 +443,7 @@ class StreamConnection:
 
     def getPeer(self) -> IAddress:
         """Give the address of the other side (`IMessageTransport`)."""
-        return self.peer.address
+        return cast(IAddress, self.transport.getPeer())
 
     def getHost(self) -> IAddress:
         """Give the address of this side (`IMessageTransport`)."""
