@@ -315,9 +315,10 @@ class StreamConnection:
         except TypeError:
             checkPayload(payload)
             raise
-        if self._serving.counting:
-            self._serving.counts.went(len(payload))
-        if self._serving.events.traffic:
+        serving = self._serving
+        if serving.counting:
+            serving.counts.went(len(payload))
+        if serving.events.traffic:
             self._sent(payload, isBinary)
         way = output.way
         if way is not None:
