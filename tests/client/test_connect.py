@@ -38,6 +38,8 @@ class Terminal:
         self.plain = plain
         self._pid, self._descriptor = pty.fork()
         if not self._pid:
+            # A shell that runs the tests in the background has it ignored.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
             environment = {**ENVIRONMENT, "TERM": "xterm", "LANG": "C.UTF-8", "XDG_STATE_HOME": str(home)}
             os.execve(command[0], command, environment)
         self.printed = b""
@@ -75,6 +77,7 @@ class Terminal:
         deadline = time.monotonic() + SECONDS
         while self._read(deadline):
             pass
+        assert time.monotonic() < deadline, f"it has not ended: {self.printed!r}"
         _, status = os.waitpid(self._pid, 0)
         self._pid = 0
         return os.waitstatus_to_exitcode(status)
