@@ -38,8 +38,6 @@ class Terminal:
         self.plain = plain
         self._pid, self._descriptor = pty.fork()
         if not self._pid:
-            # A shell that runs the tests in the background has it ignored.
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
             environment = {**ENVIRONMENT, "TERM": "xterm", "LANG": "C.UTF-8", "XDG_STATE_HOME": str(home)}
             os.execve(command[0], command, environment)
         self.printed = b""
