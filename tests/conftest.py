@@ -16,7 +16,7 @@ pytest_plugins = ["pytester"]
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
 
-# Whoever runs the tests in the background of a shell has SIGINT ignored, and so would all processes that they start.
+# Tests that run in the background of a shell have SIGINT ignored, and so would all processes that they start.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
