@@ -21,9 +21,8 @@ from .unixstream import UnixConnection
 
 _Result = TypeVar("_Result")
 
-_LONG: Final = 0.02
-"""Seconds. uvloop accepts one in each turn of its loop: where turns take longer, many would wait long. To serve 64
-who were accepted together takes about 5 ms, after which nobody has come for as long: at 2 ms it never ended."""
+_LONG: Final = 0.002
+"""Seconds. uvloop accepts one in each turn of its loop: where turns take longer, many would wait long."""
 
 
 def _atOnce(coroutine: Coroutine[Any, Any, _Result]) -> _Result:
