@@ -110,6 +110,8 @@ class WebSocketConnection(WebSocketServerProtocol):
     def dataReceived(self, data: bytes) -> None:
         """Take what was read."""
         state = self.state
+        # All others have had a turn since the last read.
+        self.conversation.burst = 0
         if state == _CLOSED or self._closeCame:
             # Autobahn would keep it for ever.
             self.output.ignored(len(data))
