@@ -10,7 +10,7 @@ MINUTES ?= 30
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -qq
 
-.PHONY: help run test soak bench memory profile check docs format clean
+.PHONY: help run test soak bench memory profile check docs screenshots format clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -35,6 +35,9 @@ check: $(VENV)/.dev $(VENV)/.test ## check the format, lint, and check the types
 
 docs: $(VENV)/.dev ## make the API reference, build/api/index.html, from the docstrings
 	@$(BIN)/python -m pydoctor
+
+screenshots: $(VENV)/.test ## make the pictures of docs/console.md, in Chromium
+	@$(BIN)/python -m docs.screenshots
 
 bench: $(BENCH)/.bench ## measure socklab beside other servers (15 minutes; ARGS=--help)
 	@$(BENCH)/bin/python -m benchmarks $(ARGS)

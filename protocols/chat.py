@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 from unicodedata import normalize
 
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
-from socklab import Factory, Lines, MemoryRooms, MessageProtocol, TooManyRooms, checkFields, isPrintable, printable
+from socklab import (
+    Factory,
+    Lines,
+    MemoryRooms,
+    MessageProtocol,
+    Peer,
+    TooManyRooms,
+    checkFields,
+    isPrintable,
+    printable,
+)
 
 LOBBY: Final = "lobby"
+OPERATOR: Final = "operator"
+"""What the server's operator is called; nobody else is."""
 SLICE: Final = 100
 """How many lines of one message are relayed at once: a message may hold a million."""
 
@@ -86,8 +99,18 @@ class ChatProtocol(MessageProtocol):
 
     def relay(self, line: str) -> None:
         """Send a line of this member's to the room."""
+        if self.isMuted():
+            return
         without = None if self.factory.echo_self else self
         self.factory.rooms.publish(self.room, line, without, keep=True)
+
+    def isMuted(self) -> bool:
+        """Tell whether the operator has it that nobody hears this member, and tell it so."""
+        isMuted = self.factory.isMuted
+        if isMuted is None or not isMuted(self.transport.peer):
+            return False
+        self.tell("! the operator has muted you")
+        return True
 
     def announce(self, line: str) -> None:
         """Send the others in the room a notice."""
@@ -114,6 +137,8 @@ class ChatProtocol(MessageProtocol):
 
     def doNick(self, nick: str) -> None:
         """/nick NAME: be called NAME."""
+        if self.isMuted():
+            return
         if fault := self.factory.faultOfName(nick):
             self.tell(f"! {fault}")
             return
@@ -218,6 +243,8 @@ class ChatFactory(Factory):
         """
         self.rooms = MemoryRooms(LOBBY)
         self.nicks: dict[str, ChatProtocol] = {}
+        self.isMuted: Callable[[Peer], bool] | None = None
+        """Tells whom nobody shall hear; the console sets it."""
         self._count = 0
         self.reconfigure(
             greeting=greeting,
@@ -245,6 +272,17 @@ class ChatFactory(Factory):
         for name, value in options.items():
             setattr(self, name, value)
 
+    def operatorSays(self, room: str, text: str) -> bool:
+        """Tell all members of a room what the server's operator says; False if there is no such room.
+
+        @param text: one line.
+        """
+        if room not in dict(self.rooms.counts()):
+            return False
+        line = self.format.format(nick=OPERATOR, room=room, text=printable(text))
+        self.rooms.publish(room, line, keep=True)
+        return True
+
     def nameNewcomer(self, member: ChatProtocol) -> str:
         """Call a newcomer `user1`, `user2`, ...; a name that somebody took is passed over."""
         while True:
@@ -260,6 +298,8 @@ class ChatFactory(Factory):
             return "say which NAME"
         if len(name) > self.max_nick:
             return f"a name has at most {self.max_nick} characters"
+        if folded(name) == folded(OPERATOR):
+            return f"{OPERATOR} is who runs this server"
         if not name[0].isalnum() or " " in name or not name.isprintable():
             return "a name begins with a letter or digit, and has no spaces or controls"
         return None

@@ -109,6 +109,13 @@ class Lab(MultiService):
         """Cut who is still there."""
         self.connections.abort()
 
+    def reload(self) -> list[str]:
+        """Read the config again and take from it what can be changed; give lines that tell it.
+
+        A lab that was not made from a file has none.
+        """
+        return ["reload: there is no config file"]
+
     def waiting(self, seconds: float) -> None:
         """Shutdown has to wait for peers, so many seconds at most."""
 
@@ -156,7 +163,7 @@ class ProtocolService(MultiService):
         self.connections = OpenConnections(lab.connections)
         self.events = lab.events.branch()
         self._recording: Recording | None = None
-        self._gate = Gate(config.access, config.limits, lab.house, self._clock.seconds)
+        self.gate = Gate(config.access, config.limits, lab.house, self._clock.seconds)
         for listener in config.listeners:
             self.listenerService(config, listener).setServiceParent(self)
 
@@ -167,10 +174,10 @@ class ProtocolService(MultiService):
             factory=config.factory,
             events=self.events,
             clock=self._clock,
-            gate=self._gate,
+            gate=self.gate,
             limits=config.limits,
             counts=self._lab.countsOf(config.name, listener.listen.transport),
-            counting=self._lab.console is not None and self._lab.console.hasMetrics,
+            counting=self._lab.console is not None,
             refusal=config.table.refusal,
             pages=pagesOf(listener.listen, config),
             encoding=listener.encoding,
@@ -244,7 +251,7 @@ class ProtocolService(MultiService):
         self.config = config
         if isRecordNew:
             self._record()
-        self._gate.configure(config.access, config.limits)
+        self.gate.configure(config.access, config.limits)
         running = {id(each.listener): each for each in self.listeners()}
         for before, now in kept:
             running[id(before)].reconfigure(config, now)

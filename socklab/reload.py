@@ -19,6 +19,18 @@ if TYPE_CHECKING:
 
 _log: Final = Logger(namespace="socklab")
 
+_CONSOLE: Final = {
+    "listen": "listen",
+    "hosts": "hosts",
+    "metrics": "metrics",
+    "tokenHash": "token_hash",
+    "viewerHash": "viewer_hash",
+    "outbound": "outbound",
+    "socket": "socket",
+}
+"""What a `[console]` is compared by, and the keys of the config."""
+_CONSOLE_INPLACE: Final = ("hosts", "tokenHash", "viewerHash", "outbound")
+
 _INPLACE: Final = {"shutdown_timeout", "trace", "log_format", "max_connections", "memory_budget"}
 
 
@@ -121,8 +133,10 @@ def _compareConsoles(old: Console | None, new: Console | None) -> tuple[list[str
     """Give which keys of `[console]` can be changed, and which cannot."""
     if old is None or new is None:
         return [], ["listen"] if old is not new else []
-    keys = [key for key in ("listen", "hosts", "metrics") if getattr(old, key) != getattr(new, key)]
-    return [key for key in keys if key == "hosts"], [key for key in keys if key != "hosts"]
+    keys = [key for key in _CONSOLE if getattr(old, key) != getattr(new, key)]
+    return [_CONSOLE[key] for key in keys if key in _CONSOLE_INPLACE], [
+        _CONSOLE[key] for key in keys if key not in _CONSOLE_INPLACE
+    ]
 
 
 def _compare(old: Service | None, new: Service) -> ServicePlan:
@@ -256,7 +270,7 @@ def reload(lab: Lab, config: Config) -> Iterator[str]:
     server = config.server.model_copy(update={key: getattr(lab.config.server, key) for key in planned.refused})
     console = lab.config.console
     if console is not None and config.console is not None:
-        console = replace(console, hosts=config.console.hosts)
+        console = replace(console, **{key: getattr(config.console, key) for key in _CONSOLE_INPLACE})
         if lab.console is not None:
             lab.console.reconfigure(console)
     lab.configure(replace(config, server=server, services=tuple(served), console=console))

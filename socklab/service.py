@@ -134,7 +134,7 @@ class LabProcess(Lab):
         self._reactor.callWhenRunning(self._ready)
 
     def _ready(self) -> None:
-        self._onSignal(self._reload, signal.SIGHUP)
+        self._onSignal(self.reload, signal.SIGHUP)
         say("socklab ready", "ready")
         self._notifier.ready(self._status())
 
@@ -143,7 +143,7 @@ class LabProcess(Lab):
         count = sum(each.port is not None for service in services for each in service.listeners())
         return f"serving {', '.join(each.config.name for each in services)} at {count} listeners"
 
-    def _reload(self) -> None:
+    def reload(self) -> list[str]:
         """Read the config again, and take from it what can be changed while peers stay."""
         self._notifier.reloading()
         for service in self.protocolServices():
@@ -151,13 +151,13 @@ class LabProcess(Lab):
         try:
             config = self._load(again=True)
         except ConfigError as error:
-            for line in error.lines:
-                say(line, "reload")
-            say("reload: the config is not good: nothing has changed", "reload")
+            lines = [*error.lines, "reload: the config is not good: nothing has changed"]
         else:
-            for line in reload(self, config):
-                say(f"reload: {line}", "reload")
+            lines = [f"reload: {line}" for line in reload(self, config)]
+        for line in lines:
+            say(line, "reload")
         self._notifier.ready(self._status())
+        return lines
 
     def stopService(self) -> Deferred[None]:
         """Stop, and leave nothing behind."""
@@ -176,7 +176,7 @@ class LabProcess(Lab):
         self._onSignal(self.abort, signal.SIGINT, signal.SIGTERM)
         say(f"waiting up to {seconds:g} s for peers to leave; a second signal ends it at once", "stopping")
 
-    def _onSignal(self, call: Callable[[], None], *numbers: int) -> None:
+    def _onSignal(self, call: Callable[[], object], *numbers: int) -> None:
         def handler(number: int, frame: object) -> None:
             self._reactor.callFromThread(call)
 

@@ -39,12 +39,13 @@ def parsed(log: str) -> list[dict[str, Any]]:
 
 
 def test_foreground(tmp_path: Path) -> None:
-    """With -n each line on standard output is an object: Twisted's own, ours, and what peers do."""
+    """With -n each line on standard output is an object; that a port is open is said once."""
     with Server(write(tmp_path, more="[service.limits]\nper_address = 1\n"), folder=tmp_path) as server:
         pass
     found = parsed(server.log)
     assert [each["event"] for each in found if each["event"] != "log"] == ["listening", "listening", "ready"]
     assert any("starting up" in each.get("message", "") for each in found)
+    assert not any("starting on" in each.get("message", "") for each in found)
 
 
 class Daemon:

@@ -14,6 +14,7 @@ import click
 from .certificate import command as certificate
 from .check import command as check
 from .connect import command as connect
+from .console import command as console
 from .explain import command as explain
 from .export import command as export
 from .new import command as new
@@ -41,6 +42,7 @@ for each in (
     certificate,
     check,
     connect,
+    console,
     explain,
     export,
     new,

@@ -148,13 +148,15 @@ def _check(raw: dict[str, Any], path: Path, again: bool) -> Config:
         raise ConfigError(
             [": ".join(filter(None, (str(path), place(loc, raw), what))) for loc, what in _tidy(found)]
         )
-    return Config(table.server, tuple(ready), _console(table.console, listen))
+    return Config(table.server, tuple(ready), _console(table.console, listen, path.resolve().parent))
 
 
-def _console(table: ConsoleTable | None, listen: Listen | None) -> Console | None:
+def _console(table: ConsoleTable | None, listen: Listen | None, folder: Path) -> Console | None:
     if table is None or listen is None:
         return None
-    return Console(listen, table.hosts, hasMetrics() if table.metrics == "optional" else table.metrics)
+    socket = folder / table.socket if table.socket is not None else None
+    metrics = hasMetrics() if table.metrics == "optional" else table.metrics
+    return Console(listen, table.hosts, metrics, table.token_hash, table.viewer_hash, table.outbound, socket)
 
 
 def _tidy(found: list[Mistake]) -> list[Mistake]:

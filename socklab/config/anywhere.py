@@ -27,5 +27,9 @@ def anywhere(config: Config, folder: Path) -> Config:
     ]
     console = config.console
     if console is not None:
-        console = replace(console, listen=console.listen.at(port=0, path=folder / f"{next(numbers)}.sock"))
+        console = replace(
+            console,
+            listen=console.listen.at(port=0, path=folder / f"{next(numbers)}.sock"),
+            socket=console.socket and folder / console.socket.name,
+        )
     return replace(config, services=tuple(services), console=console)

@@ -7,6 +7,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
+from ..policy.access import Access, RuleError
+from ..policy.origin import isLoopbackName
 from ..transports.listen import Listen, parseListen
 from .errors import Mistake
 
@@ -20,6 +22,10 @@ class Console:
     listen: Listen
     hosts: tuple[str, ...]
     metrics: bool
+    tokenHash: str | None = None
+    viewerHash: str | None = None
+    outbound: tuple[str, ...] = ("deny all",)
+    socket: Path | None = None
 
     @property
     def transport(self) -> str:
@@ -47,7 +53,24 @@ def parseConsole(raw: Any, folder: Path, again: bool) -> tuple[Listen | None, li
             listen = _parse(text, folder, again)
         except ValueError as error:
             found.append(Mistake(("console", "listen"), f'"{text}": {error}'))
+    outbound = raw.get("outbound")
+    if isinstance(outbound, list) and outbound and all(isinstance(each, str) for each in outbound):
+        try:
+            Access(outbound)
+        except RuleError as error:
+            found.append(Mistake(("console", "outbound", error.index), str(error)))
+    if listen is not None and raw.get("token_hash") is None:
+        if not _isNear(listen):
+            why = "is missing: others than this machine can reach the console; `socklab console token` makes one"
+            found.append(Mistake(("console", "token_hash"), why))
+        elif raw.get("viewer_hash") is not None:
+            found.append(Mistake(("console", "viewer_hash"), "needs a token_hash beside it"))
     return listen, found
+
+
+def _isNear(listen: Listen) -> bool:
+    """Tell whether only this machine can reach it."""
+    return listen.path is not None or isLoopbackName(listen.interface.partition("%")[0])
 
 
 def _parse(text: str, folder: Path, again: bool) -> Listen:

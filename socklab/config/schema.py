@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
@@ -166,6 +167,19 @@ class ServiceTable(Table):
     record: RecordTable | None = None
 
 
+def _checkHash(text: str) -> str:
+    if re.fullmatch("sha256:[0-9a-f]{64}", text) is None:
+        raise ValueError
+    return text
+
+
+TokenHash = Annotated[
+    str,
+    AfterValidator(_checkHash),
+    Expected('"sha256:" and 64 hex digits, as `socklab console token` prints them'),
+]
+
+
 class ConsoleTable(Table):
     """`[console]`: HTTP for the operator."""
 
@@ -175,6 +189,18 @@ class ConsoleTable(Table):
     """Names by which it may be asked for, beside the machine's own."""
     metrics: bool | Literal["optional"] = True
     """Whether it has metrics for Prometheus; `optional`: where prometheus-client is installed."""
+    token_hash: TokenHash | None = None
+    """Of the operator's token. None: one is made at each start, and printed in the log."""
+    viewer_hash: TokenHash | None = None
+    """Of the token of who may look, and do nothing."""
+    socket: Annotated[str | None, Field(min_length=1), Expected("a path")] = None
+    """A Unix socket for `socklab console`; only the user that has started the server may open it."""
+    outbound: Annotated[
+        tuple[str, ...],
+        Field(min_length=1, strict=False),
+        Expected('a list of rules, such as ["allow 10.0.0.0/8", "deny all"]'),
+    ] = ("deny all",)
+    """Where the client in the page may connect to through the server, beside this server's own services."""
 
 
 class FileTable(Table):

@@ -1,4 +1,4 @@
-"""The pages of the console that are for programs, and the list of them."""
+"""The pages of the console that are for programs."""
 
 from __future__ import annotations
 
@@ -64,24 +64,16 @@ class _Root(Resource):
         return TextPage(lambda: (404, "There is no such page.\n"))
 
 
-def pagesOf(lab: Lab, lag: ReactorLag | None) -> Resource:
-    """Give the root of all pages. A further one is one more `putChild` here.
-
-    @param lag: what the metrics tell of the reactor; None: there are no metrics.
-    """
+def pagesOf(lab: Lab, lag: ReactorLag, metrics: bool) -> Resource:
+    """Give the root of the pages for programs."""
     root = _Root()
     pages: dict[str, Any] = {
         "healthz": TextPage(lambda: (200, "ok\n")),
         "readyz": TextPage(lambda: (200, "ready\n") if lab.ready else (503, "not ready\n")),
+        "metrics": MetricsPage(lab, lag) if metrics else TextPage(lambda: (404, _NO_METRICS)),
     }
-    if lag is None:
-        pages["metrics"] = TextPage(lambda: (404, _NO_METRICS))
-    else:
-        pages["metrics"] = MetricsPage(lab, lag)
     for name, page in pages.items():
         root.putChild(name.encode(), page)
-    listing = "".join(f"/{name}\n" for name in sorted(pages))
-    root.putChild(b"", TextPage(lambda: (200, f"socklab\n{listing}")))
     return root
 
 

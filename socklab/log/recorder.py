@@ -40,6 +40,9 @@ ARRIVALS, ARRIVALS_BURST = 100.0, 1000.0
 # A number, or an address: 2001:db8::/64 is one.
 _NUMBER: Final = re.compile(r"\d[\da-f.:/]*|\"[^\"]*\"")
 
+# Twisted's own of each port, by the names of the factories that we give it; our lines say more.
+_SAID_TWICE: Final = re.compile(r"(Doorway|DatagramPeers|ConsoleSite) starting on ")
+
 
 class Recorder:
     """Logs events; those that a flood of peers could cause without bound are bounded."""
@@ -82,8 +85,11 @@ class Recorder:
 
         A plain Twisted protocol that raises has its traceback logged by Twisted, as often as a peer likes. So it
         is with what our own code has to say here and there, and with what Twisted's sockets have, of each
-        connection for which there is no descriptor for one. What a protocol logs is its own affair.
+        connection for which there is no descriptor for one. What a protocol logs is its own affair. That a port is
+        open is said once.
         """
+        if event.get("log_namespace") == "log_legacy" and _SAID_TWICE.match(str(event.get("log_text"))):
+            return False
         failure, namespace = failureOf(event), str(event.get("log_namespace"))
         ours = namespace == "socklab" or namespace.startswith("twisted.internet.")
         if isinstance(event.get("entry"), Entry) or (failure is None and not ours):

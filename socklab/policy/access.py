@@ -68,6 +68,14 @@ class Access:
         return next(rule for rule in self.rules if rule.matches(address))
 
 
+def ruleFor(address: str) -> Rule:
+    """Give the rule that denies an address or a network.
+
+    @raise RuleError: it is none.
+    """
+    return Access([f"deny {address}", "allow all"]).rules[0]
+
+
 @lru_cache(1024)
 def normal(host: str) -> Address | None:
     """Give an IP address as rules see it: IPv4 within IPv6 (RFC 4291, 2.5.5.2) is IPv4, and zones do not count.

@@ -8,7 +8,7 @@ from ipaddress import IPv6Address
 from typing import Final
 
 from ..limits import Limits
-from .access import Access, normal
+from .access import Access, Rule, normal
 from .rates import AddressBuckets, Bucket
 
 _NETWORK: Final = 64
@@ -37,6 +37,8 @@ class House:
         self.maxConnections = maxConnections
         self.memory = memory
         self.connections = 0
+        self.bans: tuple[Rule, ...] = ()
+        """Whom the operator has sent away, from all services, until he says otherwise or the process ends."""
 
 
 class Gate:
@@ -58,10 +60,23 @@ class Gate:
         self._rate = Bucket(rate, self._clock()) if rate else None
         self._rates = AddressBuckets(perAddress) if perAddress else None
 
+    @property
+    def rules(self) -> tuple[object, ...]:
+        """What `forbids` goes by; other rules are another object, or unequal."""
+        return self.access, self._house.bans
+
     def forbids(self, host: str) -> Refusal | None:
         """Say why an address may not speak here at all, if it may not."""
+        for ban in self._house.bans:
+            if ban.matches(normal(host)):
+                return Refusal("ban", f"{ban.network}: by the operator", 403)
         rule = self.access.decide(host)
         return None if rule.allows else Refusal("access", f'rule "{rule.text}"', 403)
+
+    @property
+    def most(self) -> int:
+        """How many connections the address has that has most."""
+        return max(self._perAddress.values(), default=0)
 
     def enter(self, host: str) -> Refusal | None:
         """Count a newcomer in; or say why not.

@@ -30,11 +30,14 @@ ENVIRONMENT: Final = {
 def twistd(*arguments: str) -> list[str]:
     """Give the command line of twistd, of the Python that runs the tests.
 
-    The environment's `SOCKLAB_TEST_REACTOR`, e.g. `epoll`, has it run on that reactor and not on its own choice.
+    The environment's `SOCKLAB_TEST_REACTOR`, e.g. `epoll`, has it run on that reactor and not on its own choice,
+    unless the arguments name one.
     """
     script = "from twisted.scripts.twistd import run; run()"
     chosen = os.environ.get("SOCKLAB_TEST_REACTOR")
-    return [sys.executable, "-c", script, *(["--reactor", chosen] if chosen else []), *arguments]
+    if chosen and not any(each.startswith("--reactor") for each in arguments):
+        arguments = ("--reactor", chosen, *arguments)
+    return [sys.executable, "-c", script, *arguments]
 
 
 class Printed:

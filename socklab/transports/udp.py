@@ -73,7 +73,7 @@ class DatagramPeers(DatagramProtocol):
     def datagramReceived(self, datagram: bytes, addr: Address) -> None:
         """A datagram has come."""
         limits = self.serving.limits
-        rules = self.serving.gate.access, limits, self.serving.lines
+        rules = self.serving.gate.rules, limits, self.serving.lines
         if rules != self._judgedBy:
             # A reload has changed them.
             self._judgedBy = rules

@@ -148,6 +148,7 @@ def completed(words: str, script: str = "") -> list[str]:
                     "certificate",
                     "check",
                     "connect",
+                    "console",
                     "explain",
                     "export",
                     "new",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import click
 import pytest
 
 from socklab.cli import main
@@ -14,8 +15,10 @@ from tests.config.support import one
 
 @pytest.mark.parametrize("command", sorted(main.commands))
 def test_every_command(command: str) -> None:
-    """Every command has it."""
-    assert any("--json" in each.opts for each in main.commands[command].params)
+    """Every command has it; of a group each one."""
+    found = main.commands[command]
+    for each in found.commands.values() if isinstance(found, click.Group) else [found]:
+        assert any("--json" in parameter.opts for parameter in each.params)
 
 
 def test_check(run: Run, tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet.address import IPv4Address
-from twisted.internet.task import Clock
 
 from socklab.config import loadConfig
 from socklab.events import Events
@@ -31,7 +30,6 @@ class MemoryLab:
         """Connect to a TCP listener, by its number in the order of the config."""
         factory: Any = self.reactor.tcpServers[number][1]
         address = IPv4Address("TCP", host, port)
-        clock = Clock()
-        wire = MemoryTransport(clock, address)
+        wire = MemoryTransport(self.reactor, address)
         wire.accept(factory.buildProtocol(address))
         return wire

@@ -1,0 +1,211 @@
+"""What the operator does: writes to peers, sends them away, speaks in rooms, mutes and bans."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Final
+
+from ..framing import FramingError
+from ..log import say
+from ..log.lines import plain
+from ..message import IMessageTransport, Peer
+from ..policy.access import Rule, normal, ruleFor
+from .door import Session
+
+if TYPE_CHECKING:
+    from ..lab import Lab
+
+_FAULTS: Final = 20
+"""Peers that did not get what was written, of whom is told why."""
+_RULES: Final = 1000
+"""Mutes, and bans, that there may be."""
+
+
+class Wrong(ValueError):
+    """This cannot be done; the text says why."""
+
+
+class Hands:
+    """Does what the operator says, and logs it with who said so."""
+
+    def __init__(self, lab: Lab, did: Callable[[str], None], rulesChanged: Callable[[], None]) -> None:
+        """@param did: called with the line that is logged.
+        @param rulesChanged: called when there are other rules.
+        """
+        self._lab = lab
+        self._did = did
+        self._rulesChanged = rulesChanged
+        self._mutes: tuple[Rule, ...] = ()
+
+    def log(self, who: Session, what: str) -> None:
+        """Log what somebody does."""
+        what = plain(what)
+        line = f"console: {who}: {what}"
+        say(line, "console", who=str(who), did=what)
+        self._did(f"{who}: {what}")
+
+    # To peers
+
+    def _find(self, to: Iterable[str]) -> dict[str, Any]:
+        """Give the connections that are named by their number; or all of a service: `chat/*`, or all: `*`."""
+        wanted = {*to}
+        found = {}
+        for each in self._lab.connections:
+            transport: Any = each
+            number = transport.peer.connection
+            if number and str(number) in wanted:
+                found[str(number)] = transport
+        for service in self._lab.protocolServices():
+            if "*" in wanted or f"{service.config.name}/*" in wanted:
+                for each in service.connections:
+                    transport = each
+                    if transport.peer.connection:
+                        found[str(transport.peer.connection)] = transport
+        return found
+
+    def write(
+        self, who: Session, to: list[str], data: bytes, text: str | None = None, binary: bool = False
+    ) -> dict[str, Any]:
+        """Send peers a message; give how many got it, and why others did not.
+
+        @param data: what is sent, unless there is a text.
+        @param text: is sent in each peer's encoding.
+        @param binary: whether it is a binary message on WebSocket.
+        """
+        found = self._find(to)
+        faults = [(key, "it is gone") for key in to if key.isdigit() and key not in found]
+        sent = 0
+        for key, transport in found.items():
+            why = _send(transport, data, text, binary)
+            if why is None:
+                sent += 1
+            else:
+                faults.append((key, why))
+        size = len(data) if text is None else len(text.encode())
+        self.log(who, f"wrote {size} B to {sent} of {', '.join(to[:10])}{' ...' if len(to) > 10 else ''}")
+        return {"sent": sent, "faults": faults[:_FAULTS]}
+
+    def close(self, who: Session, to: list[str], reset: bool) -> dict[str, Any]:
+        """End conversations; give how many.
+
+        @param reset: at once, losing what is owed: on TCP by RST.
+        """
+        found = self._find(to)
+        self.log(who, f"{'reset' if reset else 'closed'} {len(found)} of {', '.join(to[:10])}")
+        for transport in found.values():
+            if reset:
+                transport.abortConnection()
+            else:
+                transport.loseConnection()
+        return {"closed": len(found)}
+
+    def speak(self, who: Session, service: str, room: str, text: str) -> dict[str, Any]:
+        """Say a line in a chat room, as `operator`.
+
+        @raise Wrong: there is no such room.
+        """
+        if "\n" in text or "\r" in text:
+            raise Wrong("a line has no line ends")
+        for each in self._lab.protocolServices():
+            says = getattr(each.config.factory, "operatorSays", None)
+            if each.config.name == service and not each.leaving and says is not None and says(room, text):
+                self.log(who, f"said {len(text.encode())} B in {service}, room {room}")
+                return {}
+        raise Wrong(f"{service} has no room {room}")
+
+    # Rules
+
+    def rules(self) -> list[dict[str, str]]:
+        """Give what holds."""
+        return [
+            *({"kind": "ban", "what": str(rule.network)} for rule in self._lab.house.bans),
+            *({"kind": "mute", "what": str(rule.network)} for rule in self._mutes),
+        ]
+
+    def rule(self, who: Session, kind: str, what: str) -> dict[str, Any]:
+        """Ban an address or a network from all services, and close its connections; or mute it in the chats.
+
+        @raise Wrong: it is neither.
+        """
+        try:
+            rule = ruleFor(what)
+        except ValueError as error:
+            raise Wrong(str(error)) from None
+        rules = self._lab.house.bans if kind == "ban" else self._mutes
+        if len(rules) >= _RULES:
+            raise Wrong(f"there are {_RULES} such rules already")
+        if any(each.network == rule.network for each in rules):
+            raise Wrong(f"there is a {kind} of {rule.network} already")
+        self.log(who, f"{kind} of {rule.network}")
+        if kind == "ban":
+            self._lab.house.bans = (*rules, rule)
+            connections: list[Any] = [*self._lab.connections]
+            met = [each for each in connections if _matches(rule, each.peer)]
+            for transport in met:
+                transport.abortConnection()
+        else:
+            self._mutes = (*rules, rule)
+            self._mute()
+        self._rulesChanged()
+        return {"rules": self.rules()}
+
+    def endRule(self, who: Session, kind: str, what: str) -> dict[str, Any]:
+        """End a ban or a mute.
+
+        @raise Wrong: there is none.
+        """
+        rules = self._lab.house.bans if kind == "ban" else self._mutes
+        left = tuple(each for each in rules if str(each.network) != what)
+        if len(left) == len(rules):
+            raise Wrong(f"there is no {kind} of {what}")
+        self.log(who, f"end of the {kind} of {what}")
+        if kind == "ban":
+            self._lab.house.bans = left
+        else:
+            self._mutes = left
+            self._mute()
+        self._rulesChanged()
+        return {"rules": self.rules()}
+
+    def opened(self) -> None:
+        """Somebody has come, perhaps to a service that a reload has brought."""
+        if self._mutes:
+            self._mute()
+
+    def _mute(self) -> None:
+        for service in self._lab.protocolServices():
+            factory = service.config.factory
+            if hasattr(factory, "isMuted"):
+                factory.isMuted = self._isMuted if self._mutes else None
+
+    def _isMuted(self, peer: Peer) -> bool:
+        return any(_matches(rule, peer) for rule in self._mutes)
+
+    def reload(self, who: Session) -> dict[str, Any]:
+        """Read the config again; give what that has changed."""
+        self.log(who, "reload")
+        return {"lines": self._lab.reload()}
+
+
+def _matches(rule: Rule, peer: Peer) -> bool:
+    return rule.matches(normal(peer.host))
+
+
+def _send(transport: IMessageTransport, data: bytes, text: str | None, binary: bool) -> str | None:
+    """Send one peer a message; give why not."""
+    payload = data
+    if text is not None:
+        try:
+            payload = text.encode(transport.encoding)
+        except UnicodeEncodeError as error:
+            return f"{transport.encoding} has no {error.object[error.start]}"
+    if transport.peer.kind == "websocket" and not binary:
+        try:
+            payload.decode()
+        except UnicodeDecodeError:
+            return "this is no UTF-8, as a WebSocket text message must be: send it as binary"
+    try:
+        transport.sendMessage(payload, binary)
+    except FramingError as error:
+        return str(error)
+    return None
