@@ -67,7 +67,6 @@ class Conversation:
     # Thousands of idle connections have one each: a dict or a callback would cost as much as all of this.
     __slots__ = (
         "_adapter",
-        "_burst",
         "_closed",
         "_idle",
         "_life",
@@ -77,6 +76,7 @@ class Conversation:
         "_serving",
         "_slowed",
         "_told",
+        "burst",
         "held",
         "listening",
         "protocol",
@@ -90,7 +90,6 @@ class Conversation:
         self._adapter = adapter
         self._told = told
         self._closed: tuple[str, str] | None = None
-        self._burst = 0
         self._pending: Pending | None = None
         self._idle: IdleTimer | None = None
         self._life: IDelayedCall | None = None
@@ -100,6 +99,8 @@ class Conversation:
         self.protocol: MessageProtocol | None = None
         self.listening = True
         """Whether messages still reach the protocol."""
+        self.burst = 0
+        """How many messages were handled since others had a turn."""
         self.held = 0
         """Why no message may be handed over now: each `Hold`, added up."""
         self.ready: MessageProtocol | None = None
@@ -197,8 +198,8 @@ class Conversation:
                 self.awaits(result)
         except Exception:
             self.raised(Failure())
-        self._burst += 1
-        if self._burst >= BURST:
+        self.burst += 1
+        if self.burst >= BURST:
             self._letOthers()
 
     def _receivedGuarded(self, payload: bytes, isBinary: bool) -> None:
@@ -244,13 +245,13 @@ class Conversation:
                 counts.done(began)
         except Exception:
             self.raised(Failure())
-        self._burst += 1
-        if self._burst >= BURST:
+        self.burst += 1
+        if self.burst >= BURST:
             self._letOthers()
 
     def _letOthers(self) -> None:
         # One read may bring 65,536 lines, each of which goes to a whole room.
-        self._burst = 0
+        self.burst = 0
         self.hold(Hold.BURST)
         self._serving.clock.callLater(0, self.release, Hold.BURST)
 
