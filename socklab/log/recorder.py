@@ -41,7 +41,7 @@ ARRIVALS, ARRIVALS_BURST = 100.0, 1000.0
 _NUMBER: Final = re.compile(r"\d[\da-f.:/]*|\"[^\"]*\"")
 
 # Twisted's own of each port, by the names of the factories that we give it; our lines say more.
-_SAID_TWICE: Final = re.compile(r"(Doorway|DatagramPeers|ConsoleSite) starting on ")
+_SAID_TWICE: Final = re.compile(r"(Doorway( \(\w+\))?|DatagramPeers|ConsoleSite) starting on ")
 
 
 class Recorder:
