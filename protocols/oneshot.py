@@ -79,18 +79,22 @@ class OneShotProtocol(MessageProtocol):
 
     def fill(self, template: Template, request: bytes) -> bytes:
         """Fill in a template."""
-        peer = self.transport.peer
-        return template.render(
-            # The HTTP response says that it is UTF-8.
-            "utf-8" if self.factory.until == "http" else self.transport.encoding,
-            {
-                "request": request,
-                "peer_host": peer.host,
-                "peer_port": peer.port,
-                "now": datetime.now().astimezone().isoformat(timespec="seconds"),
-                "count": self.factory.count,
-            },
-        )
+        # The HTTP response says that it is UTF-8.
+        encoding = "utf-8" if self.factory.until == "http" else self.transport.encoding
+        return template.render(encoding, {name: self.valueOf(name, request) for name in template.fields})
+
+    def valueOf(self, field: str, request: bytes) -> bytes | str | int:
+        """Give what stands for a field."""
+        match field:
+            case "request":
+                return request
+            case "peer_host":
+                return self.transport.peer.host
+            case "peer_port":
+                return self.transport.peer.port
+            case "now":
+                return datetime.now().astimezone().isoformat(timespec="seconds")
+        return self.factory.count
 
     def finish(self, answer: bytes, isBinary: bool) -> None:
         """Send the answer, and close."""

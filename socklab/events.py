@@ -1,7 +1,7 @@
 """What happens, as one stream of typed events; the log, the trace and records only observe it.
 
-The transports emit; nothing in the program waits for an observer or changes by one. Events of traffic, one for
-each message, and of the bytes on the wire are made only while an observer asks for them.
+The transports emit; nothing in the program waits for an observer or changes by one. Events of who comes and goes,
+of traffic, one for each message, and of the bytes on the wire are made only while an observer asks for them.
 """
 
 from __future__ import annotations
@@ -129,6 +129,7 @@ Observer = Callable[[Event], None]
 
 class _Subscription(NamedTuple):
     observer: Observer
+    arrivals: bool
     traffic: bool
     wire: bool
 
@@ -141,6 +142,8 @@ class Events:
         self._above: Events | None = None
         self._branches: list[Events] = []
         self._observers: tuple[Observer, ...] = ()
+        self.arrivals = False
+        """Whether somebody wants `Opened` and `Closed`; a transport asks before it makes one."""
         self.traffic = False
         """Whether somebody wants each message: `MessageReceived`, `MessageSent`, `InputEnded`, `Paused`,
         `Resumed`; a transport asks before it makes one."""
@@ -162,13 +165,18 @@ class Events:
             self._above = None
             self._look()
 
-    def subscribe(self, observer: Observer, traffic: bool = False, wire: bool = False) -> Callable[[], None]:
+    def subscribe(
+        self, observer: Observer, traffic: bool = False, wire: bool = False, arrivals: bool = True
+    ) -> Callable[[], None]:
         """Have `observer` called with each event from now on, until what is given here is called.
+
+        What it does not ask for may come nevertheless, because somebody else does.
 
         @param traffic: whether it wants each message too.
         @param wire: whether it wants the bytes too.
+        @param arrivals: whether it wants who comes and goes.
         """
-        subscription = _Subscription(observer, traffic, wire)
+        subscription = _Subscription(observer, arrivals, traffic, wire)
         self._own.append(subscription)
         self._look()
 
@@ -185,6 +193,7 @@ class Events:
             *(each.observer for each in self._own),
             *(above._observers if above is not None else ()),
         )
+        self.arrivals = any(each.arrivals for each in self._own) or (above is not None and above.arrivals)
         self.traffic = any(each.traffic for each in self._own) or (above is not None and above.traffic)
         self.wire = any(each.wire for each in self._own) or (above is not None and above.wire)
         for branch in self._branches:

@@ -124,7 +124,9 @@ class LabProcess(Lab):
         server = config.server
         self._recorder.configure(server.trace, server.log_format)
         self._unsubscribe()
-        self._unsubscribe = self.events.subscribe(self._recorder, traffic=server.trace != "off")
+        self._unsubscribe = self.events.subscribe(
+            self._recorder, traffic=server.trace != "off", arrivals=self._recorder.arrivals
+        )
         if self._observer is not None:
             self._observer.configure(server.log_format)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Set
 from string import Formatter
+from typing import Final
 
 
 def checkFields(option: str, text: str, known: Set[str]) -> None:
@@ -28,6 +29,8 @@ class Template:
         """@raise ValueError: as `checkFields`."""
         checkFields(option, text, known)
         self._parts = [(literal, field) for literal, field, _, _ in Formatter().parse(text)]
+        self.fields: Final = frozenset(field for _, field in self._parts if field is not None)
+        """Those that it has: what others are need not be found out."""
 
     def render(self, encoding: str, values: Mapping[str, bytes | str | int]) -> bytes:
         """Fill in: bytes as they are, all else as text; what the encoding lacks becomes `?`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from twisted.internet.address import IPv4Address
+from twisted.internet.task import Clock
 
 from socklab import Lines
 from socklab.events import (
@@ -17,6 +18,7 @@ from socklab.events import (
 )
 from socklab.inbox import Inbox
 from socklab.limits import Limits
+from socklab.log import Recorder
 from socklab.message import Peer
 from socklab.protocols.chat import ChatFactory
 from socklab.protocols.echo import EchoFactory
@@ -67,6 +69,20 @@ def test_traffic_of_a_branch() -> None:
     assert events.branch().traffic
     leave()
     assert not other.traffic
+
+
+def test_arrivals() -> None:
+    """Who comes and goes is told only while somebody asks for it; the log in text does not."""
+    events = Events()
+    part = events.branch()
+    leave = events.subscribe(print, arrivals=False)
+    assert not part.arrivals
+    leave()
+    events.subscribe(print)
+    assert part.arrivals
+    assert Recorder(Clock(), "text", "text").arrivals
+    assert Recorder(Clock(), "off", "json").arrivals
+    assert not Recorder(Clock(), "off", "text").arrivals
 
 
 def test_unsubscribe() -> None:

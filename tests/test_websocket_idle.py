@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
+from autobahn.websocket.protocol import WebSocketProtocol
 from twisted.internet.task import Clock
 
 from socklab.limits import Limits
@@ -37,6 +39,26 @@ def test_an_idle_connection_keeps_nothing_of_its_handshake(monkeypatch: pytest.M
     assert vars(made[0]) == {}
     peer.say("still")
     assert peer.hear() == ["한", "still"]
+
+
+def test_a_connection_begins_as_autobahn_would_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What Autobahn sets on a connection at first is there, and the same, although its step is left out."""
+    made: list[object] = []
+    build = WebSocketFactory.buildProtocol
+    monkeypatch.setattr(
+        WebSocketFactory, "buildProtocol", lambda *arguments: made.append(build(*arguments)) or made[-1]
+    )
+    MemoryServer(EchoFactory()).rawWebsocket()
+    plain = WebSocketServerProtocol()
+    plain.factory = WebSocketServerFactory()
+    plain.factory.setProtocolOptions(openHandshakeTimeout=0)
+    WebSocketProtocol._connectionMade(plain)
+    # Options come from our own factory; the objects are shared by all, or made when they are needed.
+    others = {*WebSocketServerProtocol.CONFIG_ATTRS, "factory", "trafficStats", "send_queue", "utf8validator"}
+    others |= {"is_open", "is_closed", "_valid_events", "_results", "_transport_details"}
+    first = {name: value for name, value in vars(plain).items() if name not in others}
+    assert {name: getattr(made[0], name) for name in first} == first
+    assert not made[0].send_queue  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("headers", [{}, {"host": "localhost:80", "x": ""}, {"cookie": "a=b; c=d", "y": "é::"}])

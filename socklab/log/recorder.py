@@ -41,7 +41,7 @@ ARRIVALS, ARRIVALS_BURST = 100.0, 1000.0
 _NUMBER: Final = re.compile(r"\d[\da-f.:/]*|\"[^\"]*\"")
 
 # Twisted's own of each port, by the names of the factories that we give it; our lines say more.
-_SAID_TWICE: Final = re.compile(r"(Doorway|DatagramPeers|ConsoleSite) starting on ")
+_SAID_TWICE: Final = re.compile(r"(Doorway( \(\w+\))?|DatagramPeers|ConsoleSite) starting on ")
 
 
 class Recorder:
@@ -57,7 +57,8 @@ class Recorder:
     def configure(self, trace: TraceForm, form: Literal["text", "json"]) -> None:
         """Log in another way from now on."""
         self._trace = trace
-        self._arrivals = trace != "off" or form == "json"
+        self.arrivals = trace != "off" or form == "json"
+        """Whether it logs who comes and goes."""
 
     def __call__(self, event: Event) -> None:
         """Log an event, if it is due."""
@@ -67,7 +68,7 @@ class Recorder:
             case BytesReceived() | BytesSent() | InputEnded():
                 wanted = False
             case Opened() | Closed():
-                wanted = self._arrivals and (
+                wanted = self.arrivals and (
                     self._trace != "off" or self._bound.allows(_kindOf(event), ARRIVALS, ARRIVALS_BURST)
                 )
             case _:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv6Address
 from typing import Final
 
@@ -129,6 +130,7 @@ class Gate:
         return None
 
 
+@lru_cache(1024)
 def owner(host: str) -> str:
     """Give what counts as one address: an IPv4 address, or the /64 of an IPv6 one."""
     address = normal(host)

@@ -51,7 +51,7 @@ class ListeningPort(tcp.Port):
         @raise CannotListenError: the address cannot be had.
         """
         self.connections: set[Any] = self.reactor.native
-        self._accepted: list[Task[Any]] = []
+        self._accepted: set[Task[Any]] = set()
         super().startListening()
 
     @property
@@ -96,20 +96,28 @@ class ListeningPort(tcp.Port):
 
     def doRead(self) -> None:
         """Accept all who wait already."""
-        self._accepted = [each for each in self._accepted if not each.done()]
         for _ in range(self.backlog or socket.SOMAXCONN):
             try:
                 accepted, _peer = self.socket.accept()
             except (OSError, AttributeError):
                 # Nobody waits, or it is closed by now.
                 return
-            made = self.loop.connect_accepted_socket(partial(self.connection, self), accepted)
-            self._accepted.append(self.loop.create_task(made))
+            made = self.loop.create_task(
+                self.loop.connect_accepted_socket(partial(self.connection, self), accepted)
+            )
+            self._accepted.add(made)
+            made.add_done_callback(partial(self._known, accepted))
+
+    def _known(self, accepted: Socket, made: Task[Any]) -> None:
+        """Somebody who was accepted is with uvloop now, or was gone before."""
+        self._accepted.discard(made)
+        if made.cancelled() or made.exception() is not None:
+            accepted.close()
 
     def loseConnection(self, *reason: Any) -> Any:
         """Close; the Deferred fires when all who were accepted are known to the Factory."""
         closed = super().loseConnection(*reason)
-        accepted, self._accepted = self._accepted, []
+        accepted, self._accepted = self._accepted, set()
         if closed is not None and accepted:
             known = DeferredList([Deferred.fromFuture(each) for each in accepted], consumeErrors=True)
             closed.addCallback(lambda _: known)

@@ -84,6 +84,7 @@ class Connection(Endpoint, AsyncioProtocol):
         """uvloop is about to accept a connection."""
         self._port = port
         self._turn: Turn = port.turn
+        # Bytes when it is enough to send them, a list when `settle` may have more to do.
         self._output: bytes | list[bytes] | None = None
         self.connected = self._writable = False
 
@@ -131,8 +132,14 @@ class Connection(Endpoint, AsyncioProtocol):
         except BaseException:
             self._failed()
         turn.serving = None
-        if self._output is not None:
-            self.settle()
+        output = self._output
+        if output is not None:
+            if type(output) is bytes and self.streamingProducer:
+                # Of a streaming producer uvloop tells, and nothing is to be done but to send.
+                self._output = None
+                self._uv.write(output)
+            else:
+                self.settle()
 
     def eof_received(self) -> bool:
         """The peer has sent FIN (`asyncio.Protocol`)."""
@@ -229,6 +236,7 @@ class Connection(Endpoint, AsyncioProtocol):
             self._size = len(output) + len(data)
         if self._size > _ENOUGH:
             self._flush()
+            self._settleLater()
 
     def writeSequence(self, data: Iterable[bytes]) -> None:
         """Send several pieces (`ITransport`)."""
@@ -279,11 +287,14 @@ class Connection(Endpoint, AsyncioProtocol):
             self._call(self.protocol.writeConnectionLost)
 
     def _settleLater(self) -> None:
-        """Have `settle` called although there is nothing to send."""
-        if self._output is None:
-            self._output = b""
+        """Have `settle` called, whether there is something to send or not."""
+        output = self._output
+        if output is None:
+            self._output, self._size = [], 0
             if self._turn.serving is not self:
                 self._turn.settleLater(self)
+        elif not isinstance(output, list):
+            self._output, self._size = [output], len(output)
 
     # Producers
 
@@ -338,7 +349,7 @@ class Connection(Endpoint, AsyncioProtocol):
 
     def resumeProducing(self) -> None:
         """Read again (`IPushProducer`), unless it is closing."""
-        if not self.disconnecting:
+        if not self.disconnecting and not self._reading:
             self.startReading()
 
     def stopProducing(self) -> None:

@@ -84,7 +84,7 @@ class UnixConnection(Connection):
                 socket.send_fds(sending, [data[:1]], [self._descriptors[0]])
                 self._descriptors, data = self._descriptors[1:], data[1:]
         except BlockingIOError:
-            self._output, self._sending = data, sending
+            self._output, self._size, self._sending = [data], len(data), sending
             self.loop.add_writer(sending, self._goOn)
             return
         except OSError:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+from collections.abc import Callable
 from typing import Any, Final
 
 import uvloop
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
+from twisted.internet.base import DelayedCall
 from twisted.internet.error import UnsupportedAddressFamily
 from twisted.internet.interfaces import IReactorDaemonize
+from twisted.internet.posixbase import PosixReactorBase
 from twisted.internet.process import reapAllProcesses
 from twisted.python import context
 from twisted.python.log import ILogContext
@@ -23,6 +26,8 @@ from .turn import LogContext, Turn
 
 _NATIVE: Final = (ListeningPort, DatagramPort, Connection)
 """What uvloop reads from by itself."""
+_UNSORTED: Final = 1000
+"""Calls that may wait unsorted until the next one is due: who cancels them leaves them there."""
 
 
 @implementer(IReactorDaemonize)
@@ -72,6 +77,20 @@ class UvloopReactor(AsyncioSelectorReactor):
             self.addWriter(each)
         # A call that becomes due sooner has the new loop learn of all that are due.
         self.callLater(0, lambda: None).reset(-1)
+
+    # Time (IReactorTime)
+
+    def callLater(self, delay: float, callable: Callable[..., Any], *args: object, **kw: object) -> DelayedCall:
+        """Call something in so many seconds (`IReactorTime`)."""
+        call = PosixReactorBase.callLater(self, delay, callable, *args, **kw)
+        # Twisted's own sorts each call in at once, at three times the cost. Most are cancelled before they are
+        # due, and those are dropped unsorted.
+        scheduled = self._scheduledAt
+        if scheduled is None or self.loop.time() + delay < scheduled:
+            self._reschedule()
+        elif len(self._newTimedCalls) > _UNSORTED:
+            self._insertNewDelayedCalls()
+        return call
 
     # Ports (IReactorTCP, IReactorSocket)
 

@@ -67,7 +67,6 @@ class Conversation:
     # Thousands of idle connections have one each: a dict or a callback would cost as much as all of this.
     __slots__ = (
         "_adapter",
-        "_burst",
         "_closed",
         "_idle",
         "_life",
@@ -77,6 +76,7 @@ class Conversation:
         "_serving",
         "_slowed",
         "_told",
+        "burst",
         "held",
         "listening",
         "protocol",
@@ -90,7 +90,6 @@ class Conversation:
         self._adapter = adapter
         self._told = told
         self._closed: tuple[str, str] | None = None
-        self._burst = 0
         self._pending: Pending | None = None
         self._idle: IdleTimer | None = None
         self._life: IDelayedCall | None = None
@@ -100,6 +99,8 @@ class Conversation:
         self.protocol: MessageProtocol | None = None
         self.listening = True
         """Whether messages still reach the protocol."""
+        self.burst = 0
+        """How many messages were handled since others had a turn."""
         self.held = 0
         """Why no message may be handed over now: each `Hold`, added up."""
         self.ready: MessageProtocol | None = None
@@ -119,7 +120,7 @@ class Conversation:
         """Build the protocol and introduce the transport; False when the Factory refuses the peer or raised."""
         serving = self._serving
         try:
-            protocol = serving.factory.buildProtocol(self.peer.address)
+            protocol = serving.factory.buildProtocol(self._adapter.getPeer())
             if not isinstance(protocol, MessageProtocol | None):
                 raise TypeError(f"{serving.factory!r} built no MessageProtocol, but {protocol!r}")
         except Exception:
@@ -132,8 +133,9 @@ class Conversation:
         self._settle()
         if self._told:
             events = serving.events
-            local = self._adapter.getHost() if events.traffic else None
-            events.emit(Opened(serving.service, self.peer, local))
+            if events.arrivals:
+                local = self._adapter.getHost() if events.traffic else None
+                events.emit(Opened(serving.service, self.peer, local))
             self.setTimeout(serving.limits.idle)
             if serving.limits.lifetime:
                 self._life = serving.clock.callLater(serving.limits.lifetime, self._lifeEnds)
@@ -196,8 +198,8 @@ class Conversation:
                 self.awaits(result)
         except Exception:
             self.raised(Failure())
-        self._burst += 1
-        if self._burst >= BURST:
+        self.burst += 1
+        if self.burst >= BURST:
             self._letOthers()
 
     def _receivedGuarded(self, payload: bytes, isBinary: bool) -> None:
@@ -243,13 +245,13 @@ class Conversation:
                 counts.done(began)
         except Exception:
             self.raised(Failure())
-        self._burst += 1
-        if self._burst >= BURST:
+        self.burst += 1
+        if self.burst >= BURST:
             self._letOthers()
 
     def _letOthers(self) -> None:
         # One read may bring 65,536 lines, each of which goes to a whole room.
-        self._burst = 0
+        self.burst = 0
         self.hold(Hold.BURST)
         self._serving.clock.callLater(0, self.release, Hold.BURST)
 
@@ -435,7 +437,7 @@ class Conversation:
         except Exception:
             self._tellFailure(Failure())
         assert self._closed is not None
-        if self._told:
+        if self._told and self._serving.events.arrivals:
             self._serving.events.emit(Closed(self._serving.service, self.peer, *self._closed))
 
     def _cancelLater(self, pending: Pending) -> None:

@@ -39,7 +39,7 @@ class Owner(TypingProtocol):
 
 
 class Following(TypingProtocol):
-    """What is said to many of whom the peer is one, and reaches it at the end of the turn (`socklab.rooms`)."""
+    """What is said to many of whom the peer is one, and reaches it a turn later (`socklab.rooms`)."""
 
     waiting: Sequence[object]
     """Empty, unless something has yet to reach somebody."""

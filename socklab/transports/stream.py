@@ -297,7 +297,7 @@ class StreamConnection:
         self._serving.connections.discard(self)
         self._serving.counts.open -= 1
         if self._entered:
-            self._serving.gate.leave(self.peer.host)
+            self._serving.gate.leave(getattr(self.transport.getPeer(), "host", ""))
 
     def _explain(self, reason: Failure) -> None:
         from .tls import tlsTrouble
@@ -315,9 +315,10 @@ class StreamConnection:
         except TypeError:
             checkPayload(payload)
             raise
-        if self._serving.counting:
-            self._serving.counts.went(len(payload))
-        if self._serving.events.traffic:
+        serving = self._serving
+        if serving.counting:
+            serving.counts.went(len(payload))
+        if serving.events.traffic:
             self._sent(payload, isBinary)
         way = output.way
         if way is not None:
@@ -443,7 +444,7 @@ class StreamConnection:
 
     def getPeer(self) -> IAddress:
         """Give the address of the other side (`IMessageTransport`)."""
-        return self.peer.address
+        return cast(IAddress, self.transport.getPeer())
 
     def getHost(self) -> IAddress:
         """Give the address of this side (`IMessageTransport`)."""

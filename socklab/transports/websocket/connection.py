@@ -102,14 +102,17 @@ class WebSocketConnection(WebSocketServerProtocol):
         serving.connections.add(self.seam)
         serving.counts.accepted += 1
         serving.counts.open += 1
-        # Above this, Autobahn describes the transport, counts connections for a limit that is not used, and logs.
-        WebSocketProtocol._connectionMade(self)
+        # All else that Autobahn begins with is on the class (`slim.share`): to set it was a tenth of a handshake.
+        self.state = _CONNECTING
+        self.data = b""
         if serving.limits.handshake_timeout:
             self._later(serving.limits.handshake_timeout, WebSocketConnection._handshakeTooSlow)
 
     def dataReceived(self, data: bytes) -> None:
         """Take what was read."""
         state = self.state
+        # All others have had a turn since the last read.
+        self.conversation.burst = 0
         if state == _CLOSED or self._closeCame:
             # Autobahn would keep it for ever.
             self.output.ignored(len(data))
