@@ -44,7 +44,11 @@ from tests.process import CHECKOUT
 README = CHECKOUT / "README.md"
 CONFIG = CHECKOUT / "docs" / "config.md"
 LIMITS = CHECKOUT / "docs" / "limits.md"
-PAGES = [README, CHECKOUT / "CHANGELOG.md", *sorted((CHECKOUT / "docs").glob("*.md"))]
+PAGES = [
+    README,
+    *(CHECKOUT / name for name in ("README.ko.md", "CHANGELOG.md")),
+    *sorted((CHECKOUT / "docs").rglob("*.md")),
+]
 
 # The heading of docs/config.md or docs/limits.md under which a table of keys stands, and what the keys are of.
 TABLES: dict[str, type[BaseModel]] = {
