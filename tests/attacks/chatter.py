@@ -9,7 +9,8 @@ from .target import Target
 catalogue = Catalogue()
 
 
-@catalogue.add("many rooms", "P16", "chat", ("tcp",), memory=4)
+# Into a process that has never had so many: 1010 members with a room each, and a million notices on their way.
+@catalogue.add("many rooms", "P16", "chat", ("tcp",), memory=24)
 def manyRooms(target: Target, transport: str, times: int) -> None:
     """1010 members want a room each: there are no more than 1000, and they go with their members."""
     for _ in range(times):

@@ -43,6 +43,18 @@ def see(place: Page | Locator, text: str, within: str = "*") -> None:
     place.locator(within).get_by_text(text).first.wait_for()
 
 
+def shows(page: Page, expression: str, value: object) -> None:
+    """Wait until an expression of JavaScript has a value: the page draws anew when it finds the time."""
+    page.wait_for_function(f"wanted => JSON.stringify({expression}) === JSON.stringify(wanted)", arg=value)
+
+
+def holds(field: Locator, text: str) -> None:
+    """Wait until a field holds a text."""
+    from playwright.sync_api import expect
+
+    expect(field).to_have_value(text, timeout=30_000)
+
+
 def openTalk(page: Page, connection: socket.socket) -> None:
     """Find a connection in the table and open its conversation."""
     page.get_by_role("link", name="Connections").first.click()
@@ -162,7 +174,11 @@ def test_write(enter: Enter, connect: Callable[..., socket.socket], tmp_path: Pa
         form.get_by_label("Message").fill(text)
         form.get_by_label("Message").press("Enter")
         assert first.recv(100) == data
-    assert page.locator(".messages .control").all_inner_texts() == [r"\r", r"\n", r"\0"]
+    shows(
+        page,
+        "[...document.querySelectorAll('.messages .control')].map(each => each.innerText)",
+        [r"\r", r"\n", r"\0"],
+    )
     form.get_by_label("Message").fill("4")
     form.get_by_role("button", name="Write").click()
     see(page, "no pairs of hex digits", ".toast")
@@ -261,10 +277,10 @@ def test_thousands(enter: Enter, server: Server, connect: Callable[..., socket.s
     )
     page.locator(".viewport").focus()
     page.keyboard.press("ArrowDown")
-    assert page.evaluate("document.activeElement.textContent") == f"127.0.0.1:{port(many[700])}"
+    shows(page, "document.activeElement.textContent", f"127.0.0.1:{port(many[700])}")
     for _ in range(30):
         page.keyboard.press("ArrowDown")
-    assert page.evaluate("document.querySelector('.viewport').scrollTop") > 0
+    shows(page, "document.querySelector('.viewport').scrollTop > 0", True)
     page.get_by_label("Filter").fill(f":{port(many[3])}")
     page.wait_for_function("document.querySelectorAll('.rows .row').length === 1")
     page.get_by_role("link", name=f"127.0.0.1:{port(many[3])}").press("Enter")
@@ -278,13 +294,13 @@ def test_korean_on_a_phone(enter: Enter) -> None:
     for view in ("overview", "connections", "rules", "client"):
         page.evaluate("view => { location.hash = `#/${view}`; }", view)
         page.locator(f"main.{view}").wait_for()
-        assert page.evaluate("document.documentElement.scrollWidth") == 360
-    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(17, 22, 21)"
+        shows(page, "document.documentElement.scrollWidth", 360)
+    shows(page, "getComputedStyle(document.body).backgroundColor", "rgb(17, 22, 21)")
     page.get_by_role("button", name="색").click()
-    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(245, 246, 244)"
+    shows(page, "getComputedStyle(document.body).backgroundColor", "rgb(245, 246, 244)")
     page.get_by_role("button", name="English").click()
     see(page, "Client", "h1")
-    assert page.evaluate("document.documentElement.lang") == "en"
+    shows(page, "document.documentElement.lang", "en")
     missing = page.evaluate(
         """async () => {
             const wanted = new Set();
@@ -368,11 +384,11 @@ def test_saved_sends(enter: Enter, server: Server) -> None:
     page.locator("main.client").wait_for()
     page.get_by_label("Address").fill("")
     page.get_by_role("button", name="안 세 바이트").first.click()
-    assert page.get_by_label("Address").input_value() == where
+    holds(page.get_by_label("Address"), where)
     other = enter()
     other.goto("about:blank")
     other.goto(link)
     other.locator("main.client").wait_for()
-    assert other.get_by_label("Address").input_value() == where
-    assert other.locator("form.composer").get_by_label("Message").input_value() == "ec 95 88"
+    holds(other.get_by_label("Address"), where)
+    holds(other.locator("form.composer").get_by_label("Message"), "ec 95 88")
     assert other.locator(".messages li").count() == 0
