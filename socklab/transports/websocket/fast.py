@@ -3,14 +3,14 @@
 Autobahn's parser makes a masker, a header, lists and a log call for each frame, and copies the rest of its buffer
 twice: 12 us for 64 bytes. This loop costs a tenth of that, and does nothing else than Autobahn would do:
 
-- It is entered between two frames only, outside of a message, with no byte in Autobahn's own buffer.
-- It takes a frame only if every byte of it has come, and only if Autobahn would find no fault with it: FIN is set
-  and no RSV bit, the opcode is text or binary, it is masked, its length is in the shortest form and within the
-  limit of a message (so it is one fragment, too), and text is UTF-8.
-- At anything else it stops, before the first byte of that frame, and has changed nothing: Autobahn parses it, and
-  says what is wrong with it in its own words.
-- It hands over through `Conversation.received`, as the other way does; after each message it asks whether the
-  next may be handed over.
+  - It is entered between two frames only, outside of a message, with no byte in Autobahn's own buffer.
+  - It takes a frame only if every byte of it has come, and only if Autobahn would find no fault with it: FIN is
+    set and no RSV bit, the opcode is text or binary, it is masked, its length is in the shortest form and within
+    the limit of a message (so it is one fragment, too), and text is UTF-8.
+  - At anything else it stops, before the first byte of that frame, and has changed nothing: Autobahn parses it,
+    and says what is wrong with it in its own words.
+  - It hands over through `Conversation.received`, as the other way does; after each message it asks whether the
+    next may be handed over.
 """
 
 from __future__ import annotations
