@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import pwd
-import socket
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -126,14 +125,3 @@ def _holder(folder: Path) -> Holder:
     except KeyError:
         user = str(uid)
     return Holder(int(folder.name), command if len(command) <= 60 else f"{command[:57]}...", user)
-
-
-def isOwn(ip: str) -> bool:
-    """Tell whether an address is one of this machine's."""
-    family = socket.AF_INET6 if ":" in ip else socket.AF_INET
-    try:
-        with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.bind((ip, 0))
-    except OSError:
-        return False
-    return True

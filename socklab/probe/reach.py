@@ -11,8 +11,9 @@ from ..client import Address, ConnectError, Settings
 from ..client import stream as _stream  # noqa: F401 - what it takes to import it is none of the server's time
 from ..client.address import hostPort
 from ..client.names import resolve
+from ..transports.guard import isOwnAddress
 from .findings import Finding, Report, Verdict
-from .listening import Holder, Listening, holderOf, isOwn, listening, unixInode
+from .listening import Holder, Listening, holderOf, listening, unixInode
 from .talking import Talk
 
 _OTHERS: Final = 6
@@ -33,7 +34,7 @@ async def reach(reactor: Any, address: Address, settings: Settings, report: Repo
         report(Finding("ok", "name", f"{address.host} is {', '.join(found)}"))
     reached = []
     for ip in found:
-        own = isOwn(ip)
+        own = isOwnAddress(ip)
         if await _connects(reactor, replace(address, host=ip), settings, own, len(found) > 1, report):
             reached.append(replace(address, host=ip))
     if found and not reached and len(found) > 1:
@@ -116,7 +117,7 @@ def _holder(address: Address, kind: str, report: Report) -> None:
 
 def queue(address: Address, report: Report) -> bool:
     """Tell whether connections wait that a program of this machine has had the time to accept."""
-    if address.isNetwork and isOwn(address.host):
+    if address.isNetwork and isOwnAddress(address.host):
         waiting = max((each.waiting for each in _at(address, "tcp")[0]), default=0)
         if waiting:
             # How many wait is not told: our own are among them.

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from socklab.probe.listening import Listening, holderOf, isOwn, listening, unixInode
+from socklab.probe.listening import Listening, holderOf, listening, unixInode
+from socklab.transports.guard import isOwnAddress
 from tests.cli.support import Run
 from tests.client.servers import ServeWith, reset
 from tests.process import Server
@@ -292,5 +293,5 @@ def test_table(tmp_path: Path) -> None:
 
 def test_own_addresses() -> None:
     """Loopback is this machine's; an address of the documentation is not."""
-    assert isOwn("127.0.0.1")
-    assert not isOwn("192.0.2.1")
+    assert isOwnAddress("127.0.0.1")
+    assert not isOwnAddress("192.0.2.1")
