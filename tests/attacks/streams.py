@@ -92,13 +92,14 @@ def endlessHeader(target: Target, transport: str, times: int) -> None:
 
 @catalogue.add("unfinished lines", "P5", "chat", STREAMS, memory=100 * 0.25)
 def unfinishedLines(target: Target, transport: str, times: int) -> None:
-    """A hundred clients at once send 1 MiB each, all without a newline."""
+    """A hundred clients at once send 1 MiB each, all without a newline, and the server sees them all together."""
     for _ in range(times):
         clients = [target.connect("chat", transport) for _ in range(100)]
-        for _ in range(16):
-            for client in clients:
-                with contextlib.suppress(ENDED):
-                    wire.fill(client, b"x" * 65536)
+        with target.held():
+            for _ in range(16):
+                for client in clients:
+                    with contextlib.suppress(ENDED):
+                        wire.fill(client, b"x" * 65536)
         for client in clients:
             assert ended(client)
             client.close()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import socket
 import ssl
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -93,6 +96,15 @@ class Target:
     def descriptors(self) -> int:
         """Give how many files are open."""
         return len(os.listdir(f"/proc/{self.server.pid}/fd"))
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Have the server get no time while the block runs, as on a machine that is busy elsewhere."""
+        os.kill(self.server.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.server.pid, signal.SIGCONT)
 
     def cpu(self) -> float:
         """Give the seconds of processor time used so far."""

@@ -26,6 +26,9 @@ from zope.interface import implementer
 
 from ..serving import Serving
 
+_PIECE: Final = 2**15
+"""Bytes: two records of TLS (RFC 8446, 5.1). The transport reads 256 KiB at a time."""
+
 _NO_TLS: Final = {
     "http request": "an HTTP request without TLS: the client needs https:// or wss://",
     "https proxy request": "an HTTP request without TLS: this is no proxy",
@@ -79,6 +82,17 @@ class _TLSConnection(BufferingTLSTransport):
         super()._checkHandshakeStatus()
         if self._handshakeDone:
             self._stopTimer()
+
+    def dataReceived(self, data: bytes) -> None:
+        """Decrypt in pieces: where OpenSSL holds what is encrypted grows to the longest, and stays so."""
+        if len(data) <= _PIECE:
+            super().dataReceived(data)
+            return
+        view = memoryview(data)
+        for start in range(0, len(view), _PIECE):
+            if self._aborted:
+                return
+            super().dataReceived(view[start : start + _PIECE].tobytes())
 
     def _flushReceiveBIO(self) -> None:
         if not IHalfCloseableProtocol.providedBy(self.wrappedProtocol):
