@@ -138,7 +138,7 @@ def soak(seconds: float, seed: int, attacks: tuple[Attack, ...]) -> int:
         for config in (CONFIG.name, "lab.toml", "tls.toml"):
             server = Server(folder / config, "--any-port", "--trace", "off", folder=folder)
             target = Target(stack.enter_context(server), folder)
-            subjects.append(Subject(config, target, target.descriptors()))
+            subjects.append(Subject(config, target, target.keeps()))
         begun = time.monotonic()
         while time.monotonic() - begun < seconds:
             turns = [(each, subject) for each in attacks for subject in subjects if each.fits(subject.target)]

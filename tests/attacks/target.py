@@ -106,6 +106,15 @@ class Target:
         finally:
             os.kill(self.server.pid, signal.SIGCONT)
 
+    def keeps(self) -> int:
+        """Give how many files are open while nobody is connected, once somebody was served: uvloop opens two more
+        for its signals when its loop begins to run, after the server has said that it is ready.
+        """
+        with self.connect("echo", self.stream("echo")) as client:
+            client.sendall(b"there?\n")
+            wire.exactly(client, 7)
+            return self.descriptors() - 1
+
     def cpu(self) -> float:
         """Give the seconds of processor time used so far."""
         fields = Path(f"/proc/{self.server.pid}/stat").read_text().rpartition(")")[2].split()
