@@ -22,6 +22,7 @@ from .policy.house import MemoryBudget, descriptors
 from .records.lines import addressText
 from .records.recording import Recording
 from .transports.serving import OpenConnections, Serving
+from .transports.vanished import VanishedPeers
 
 if TYPE_CHECKING:
     from .console import ConsoleService
@@ -163,6 +164,7 @@ class ProtocolService(MultiService):
         self.connections = OpenConnections(lab.connections)
         self.events = lab.events.branch()
         self._recording: Recording | None = None
+        self._vanished = VanishedPeers(self.connections, self._clock, lambda: self.config.limits.keepalive)
         self.gate = Gate(config.access, config.limits, lab.house, self._clock.seconds)
         for listener in config.listeners:
             self.listenerService(config, listener).setServiceParent(self)
@@ -205,9 +207,10 @@ class ProtocolService(MultiService):
         super().privilegedStartService()
 
     def startService(self) -> None:
-        """Begin to record, as the user that the process is by now."""
+        """Begin to record, as the user that the process is by now, and to look for peers that vanish."""
         super().startService()
         self._record()
+        self._vanished.start()
 
     def _record(self) -> None:
         record = self.config.record
@@ -305,6 +308,7 @@ class ProtocolService(MultiService):
 
     def stopService(self) -> Deferred[Any]:
         """Stop the Factory when all is over."""
+        self._vanished.stop()
 
         def stopFactory(result: object) -> object:
             self.stopFactory()

@@ -205,6 +205,12 @@ class DatagramPeer:
         self.conversation.deafen()
         self._peers.forgotten(self, self._address, failure)
 
+    def carrier(self) -> None:
+        """Datagrams are not acknowledged."""
+
+    def vanished(self, seconds: float) -> None:
+        """Never said."""
+
     def setTimeout(self, seconds: float | None) -> None:
         """Bound the peer's silence (`IMessageTransport`)."""
         self.conversation.setTimeout(seconds)

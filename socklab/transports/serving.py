@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Final
+from typing import Any, Final
 from typing import Protocol as TypingProtocol
 
 from twisted.internet.defer import Deferred
@@ -46,6 +46,12 @@ class Leaver(TypingProtocol):
 
     def abort(self) -> None:
         """Close at once."""
+
+    def carrier(self) -> Any:
+        """Give the Twisted transport that it goes over; None over datagrams."""
+
+    def vanished(self, seconds: float) -> None:
+        """The peer has not acknowledged anything for so long: end it."""
 
 
 class OpenConnections:

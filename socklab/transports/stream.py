@@ -422,6 +422,14 @@ class StreamConnection:
         self._conversation.cut(why)
         self.abort()
 
+    def carrier(self) -> Any:
+        """Give the Twisted transport that it goes over."""
+        return self.transport
+
+    def vanished(self, seconds: float) -> None:
+        """The peer is gone, and has not said so."""
+        self.outputOverflowed(f"it has acknowledged nothing for {seconds:.0f} s")
+
     def setTimeout(self, seconds: float | None) -> None:
         """Bound the peer's silence (`IMessageTransport`)."""
         self._conversation.setTimeout(seconds)

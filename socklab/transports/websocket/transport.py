@@ -229,6 +229,14 @@ class WebSocketTransport:
         else:
             self._connection._fail_connection(INTERNAL_ERROR, "internal error")
 
+    def carrier(self) -> Any:
+        """Give the Twisted transport that it goes over."""
+        return self._connection.transport
+
+    def vanished(self, seconds: float) -> None:
+        """The peer is gone, and has not said so."""
+        self.outputOverflowed(f"it has acknowledged nothing for {seconds:.0f} s")
+
     def setTimeout(self, seconds: float | None) -> None:
         """Bound the peer's silence (`IMessageTransport`)."""
         self.conversation.setTimeout(seconds)
