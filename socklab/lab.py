@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.interfaces import IListeningPort, IReactorCore, IReactorTime
 from twisted.logger import Logger
 
+from .about import addressText
 from .blame import ownLine
 from .config import Config, Listener
 from .config import Service as ServiceConfig
@@ -19,7 +20,6 @@ from .log import say
 from .message import Peer, startFactory
 from .policy.gate import Gate, House
 from .policy.house import MemoryBudget, descriptors
-from .records.lines import addressText
 from .records.recording import Recording
 from .transports.serving import OpenConnections, Serving
 from .transports.vanished import VanishedPeers

@@ -33,6 +33,17 @@ _log = Logger(namespace="socklab")
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
+class TLS(NamedTuple):
+    """What a TLS handshake has settled."""
+
+    version: str
+    """As OpenSSL calls it: `TLSv1.3`."""
+    cipher: str
+    """The cipher suite, e.g. `TLS_AES_256_GCM_SHA384`."""
+    serverName: str = ""
+    """The name that the client asked for (RFC 6066, 3); empty if it named none, as with an IP address."""
+
+
 @dataclass(frozen=True, slots=True)
 class Peer:
     """What is known of the other side of one conversation."""
@@ -55,6 +66,8 @@ class Peer:
     """WebSocket: the headers of the opening handshake, names in lower case."""
     certificate: Certificate | None = None
     """TLS, also below WebSocket: the certificate that the peer has shown, checked against `client_ca`."""
+    tls: TLS | None = None
+    """TLS, also below WebSocket: what was settled; None without TLS, and until the handshake is done."""
     connection: int = field(default=0, compare=False)
     """Its conversation's number in the log, from 1 in each process; 0 for who has none: the refused, and datagrams
     that are answered one by one."""

@@ -22,12 +22,12 @@ from .config import Config, ConfigError, loadConfig, loadLab
 from .config.anywhere import anywhere
 from .events import Events
 from .lab import Lab
-from .listeners import StartError, startLine
+from .listeners import StartError
 from .log import BoundedObserver, Recorder, logObserver, say
 from .reactor import choose
 from .reload import reload
 from .systemd import Notifier
-from .transports.listen import isAbsent, probe
+from .taken import inUse, taken
 
 
 class Options(usage.Options):
@@ -57,6 +57,7 @@ class Options(usage.Options):
             _complain(error.lines)
             raise SystemExit(1) from None
         if self["check"]:
+            _complain([f"note: {line}" for line in inUse(self.config)])
             raise SystemExit(0)
 
     def load(self, again: bool = False) -> Config:
@@ -84,8 +85,9 @@ def makeService(options: Options) -> MultiService:
         # Short: a Unix socket's path holds 107 bytes.
         folder = TemporaryDirectory(prefix="socklab-")
         options.config = anywhere(options.config, Path(folder.name))
-    if taken := _taken(options.config):
-        _complain(taken)
+    if lines := taken(options.config):
+        # Now: twistd forks next, and from then on its parent can tell little.
+        _complain(lines)
         raise SystemExit(1)
     _explainStartErrors()
     return LabProcess(options, cast("IReactorCore", reactor), folder)
@@ -122,7 +124,7 @@ class LabProcess(Lab):
         """Take what `[server]` says of the log, too."""
         super().configure(config)
         server = config.server
-        self._recorder.configure(server.trace, server.log_format)
+        self._recorder.configure(server.trace, server.log_format, server.peer_names)
         self._unsubscribe()
         self._unsubscribe = self.events.subscribe(
             self._recorder, traffic=server.trace != "off", arrivals=self._recorder.arrivals
@@ -187,23 +189,6 @@ class LabProcess(Lab):
                 # None stands for a handler that is not Python's.
                 if signal.getsignal(number) is not None:
                     signal.signal(number, handler)
-
-
-def _taken(config: Config) -> list[str]:
-    """Find listeners that cannot be opened, before twistd forks: from then on its parent can tell little.
-
-    Each is bound once more in `privilegedStartService`, which decides.
-    """
-    lines = []
-    if config.console is not None and (taken := probe(config.console.listen)) is not None:
-        lines.append(startLine("console", config.console.listen, taken))
-    for service in config.services:
-        for listener in service.listeners:
-            trouble = listener.listen.trouble
-            error = ValueError(trouble) if trouble is not None else probe(listener.listen)
-            if error is not None and not (listener.optional and isAbsent(error)):
-                lines.append(startLine(service.name, listener.listen, error))
-    return lines
 
 
 def _complain(lines: list[str]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.protocol import DatagramProtocol, Factory
+from twisted.internet.ssl import PrivateCertificate
 from twisted.mail.smtp import SMTP, IMessage, IMessageDelivery, SMTPFactory, User
 from twisted.protocols.basic import LineReceiver
 from twisted.web.resource import Resource
@@ -48,6 +49,30 @@ class SaysFactory(Factory):
     def stopFactory(self) -> None:
         """End."""
         print("says stops", flush=True)
+
+
+class Upgrading(LineReceiver):
+    """Say each line in capitals; `STARTTLS` begins TLS, as of mail."""
+
+    delimiter = b"\n"
+
+    def lineReceived(self, line: bytes) -> None:
+        """Answer."""
+        if line == b"STARTTLS":
+            self.sendLine(b"go")
+            self.transport.startTLS(self.factory.options)
+        else:
+            self.sendLine(line.upper())
+
+
+class UpgradingFactory(Factory):
+    """Has a certificate for localhost."""
+
+    protocol = Upgrading
+
+    def __init__(self, folder: Path) -> None:
+        pem = (folder / "key.pem").read_bytes() + (folder / "cert.pem").read_bytes()
+        self.options = PrivateCertificate.loadPEM(pem).options()
 
 
 class Page(Resource):

@@ -17,7 +17,7 @@ import pytest
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from socklab import Factory, Lines
+from socklab import Factory
 from socklab.config import ConfigError, loadConfig
 from socklab.config.factories import optionsModel
 from socklab.config.schema import (
@@ -321,7 +321,7 @@ def load(name: str, folder: Path) -> ModuleType:
 @pytest.mark.parametrize("transport", ["tcp", "udp", "websocket"])
 def test_protocol_in_readme(shout: ModuleType, transport: str) -> None:
     """The README's protocol does what the README says, over each transport."""
-    peer = getattr(MemoryServer(shout.ShoutFactory(marks=3), framing=Lines), transport)()
+    peer = getattr(MemoryServer(shout.ShoutFactory(marks=3)), transport)()
     for _ in range(2):
         peer.say("hello")
         assert peer.hear() == ["HELLO!!!"]

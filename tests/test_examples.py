@@ -182,7 +182,9 @@ def test_page(name: str, socklab_server: Serve, newTab: NewTab, tmp_path: Path) 
     requireClient("ncat")
     if name == "sensor":
         requireClient("cc")
-    [config] = (EXAMPLES / name).glob("*.toml")
+    page = (EXAMPLES / name / "README.md").read_text()
+    [shown] = {*re.findall(rf"--config examples/({name}/\S+)", page)}
+    config = EXAMPLES / shown
     Visit(name, config, socklab_server(config), newTab, tmp_path).follow(blocks(name))
 
 

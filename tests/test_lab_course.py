@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from tests.test_docs import blocks, read
 
 PAGE = CHECKOUT / "docs" / "lab.md"
 KOREAN = CHECKOUT / "docs" / "ko" / "lab.md"
+SESSIONS = CHECKOUT / "examples" / "plain_twisted" / "sessions.toml"
 NOBODY = ("nobody", "tcp")
 PORTS = {
     "59000": ("echo", "tcp"),
@@ -36,10 +38,12 @@ PORTS = {
     "59600": ("recorded", "tcp"),
     "59601": ("recorded", "ws"),
     "59700": ("web", "tcp"),
+    "59800": ("mail", "tcp"),
+    "59900": ("files", "tcp"),
     "59999": NOBODY,
 }
 UDP = {"59000": ("echo", "udp"), "59200": ("chat", "udp")}
-PROGRAMS = {"packetsender", "ncat", "curl", "javac", "java", "od"}
+PROGRAMS = {"packetsender", "ncat", "curl", "javac", "java", "mcs", "mono", "od"}
 
 # What differs each time, and what stands for it.
 DIFFERS = [
@@ -59,10 +63,12 @@ EXPERIMENTS = re.findall(r"^## (.+\n)", read(PAGE), re.MULTILINE)
 class Course:
     """The servers of the course, on other ports, and the folder in which its commands are typed."""
 
-    def __init__(self, lab: Server, own: Server, nobody: int, folder: Path) -> None:
+    def __init__(self, servers: tuple[Server, ...], nobody: int, folder: Path) -> None:
         """@param nobody: a port at which nobody listens."""
-        self._servers = (lab, own)
-        self._ports = {**lab.ports, **own.ports, NOBODY: nobody}
+        self._servers = servers
+        self._ports = {NOBODY: nobody}
+        for server in servers:
+            self._ports |= server.ports
         self.folder = folder
 
     def there(self, text: str) -> str:
@@ -79,9 +85,9 @@ class Course:
         shown = {str(self._ports[key]): port for port, key in [*PORTS.items(), *UDP.items()]}
         return re.sub(r"\b\d{5}\b", lambda match: shown.get(match[0], match[0]), text)
 
-    def trace(self, since: tuple[int, ...] = (0, 0)) -> str:
+    def trace(self, since: tuple[int, ...] = ()) -> str:
         """Give what the servers have logged since, without the times."""
-        logs = "".join(server.log[start:] for server, start in zip(self._servers, since, strict=True))
+        logs = "".join(server.log[start:] for server, start in zip_longest(self._servers, since, fillvalue=0))
         return re.sub(r"^\S+ \[socklab\] ", "", logs, flags=re.MULTILINE)
 
     def now(self) -> tuple[int, ...]:
@@ -91,7 +97,7 @@ class Course:
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Course]:
-    """The built-in lab, and the page's own config; the page's programs are in its folder."""
+    """The built-in lab, the page's own config, and an example; the page's programs are in its folder."""
     folder = tmp_path_factory.mktemp("course")
     [config] = blocks(PAGE, "toml")
     (folder / "course.toml").write_text(config.text)
@@ -99,11 +105,12 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Course]:
     with (
         Server(None, "--any-port") as lab,
         Server(folder / "served.toml", folder=folder) as own,
+        Server(SESSIONS, "--any-port", folder=SESSIONS.parent) as sessions,
         socket.socket() as taken,
     ):
         # Bound, and no listener: nobody else can have this port.
         taken.bind(("127.0.0.1", 0))
-        yield (course := Course(lab, own, taken.getsockname()[1], folder))
+        yield (course := Course((lab, own, sessions), taken.getsockname()[1], folder))
         assert "Traceback" not in course.trace()
 
 
@@ -178,7 +185,7 @@ def test_experiment(heading: str, course: Course, monkeypatch: pytest.MonkeyPatc
     monkeypatch.chdir(course.folder)
     section = tmp_path / "section.md"
     section.write_text(read(PAGE).partition(f"\n## {heading}")[2].partition("\n## ")[0] + "\n")
-    for language in ("java", "python"):
+    for language in ("java", "csharp", "python"):
         for program in blocks(section, language):
             text = course.there(program.text)
             (course.folder / program.language.split()[1]).write_text(text)
@@ -213,7 +220,7 @@ def logged(course: Course, pattern: str, start: tuple[int, ...]) -> None:
 
 def test_korean() -> None:
     """The Korean page has the same commands, programs and outputs; so the test above is its test too."""
-    for language in ("toml", "console", "java", "python"):
+    for language in ("toml", "console", "java", "csharp", "python"):
         ours, theirs = ([each.text for each in blocks(page, language)] for page in (PAGE, KOREAN))
         assert ours == theirs
         assert ours

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import socket
+import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from io import StringIO
@@ -26,6 +30,7 @@ from socklab.events import (
     Event,
     Events,
     Failed,
+    InputEnded,
     MessageReceived,
     MessageSent,
     Opened,
@@ -34,16 +39,28 @@ from socklab.events import (
 from socklab.limits import Limits
 from socklab.log import Recorder, say
 from socklab.log.form import asJson, asText
-from socklab.message import Peer
+from socklab.log.names import Names
+from socklab.message import TLS, Peer
 from socklab.protocols.chat import ChatFactory
 from socklab.testing import MemoryServer
 
 ADDRESS = IPv4Address("TCP", "127.0.0.1", 5000)
 STREAM = Peer(ADDRESS, "tcp", "127.0.0.1", 5000, connection=7)
 PAGE = Peer(ADDRESS, "websocket", "127.0.0.1", 5000, path="/a", origin="http://x\x1b")
+SECURE = Peer(
+    ADDRESS, "websocket", "127.0.0.1", 5000, path="/", subprotocol="v1", tls=TLS("TLSv1.3", "AES", "a.example")
+)
 
 FORGERIES = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 HEAD = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4} \[[^\]]*\] ")
+
+
+class Reactor(Clock):
+    """A clock for which threads may call."""
+
+    def callFromThread(self, call: Callable[..., object], *arguments: object) -> None:
+        """Do so."""
+        call(*arguments)
 
 
 class Written:
@@ -105,6 +122,7 @@ class TestText:
             Opened("echo", PAGE),
             MessageReceived("echo", PAGE, b"hi", False),
             MessageSent("echo", PAGE, b"hi", True),
+            Opened("echo", SECURE),
         ):
             record(event)
         assert text.said == [
@@ -115,6 +133,46 @@ class TestText:
             r'echo: websocket 127.0.0.1:5000 opened (path "/a", origin "http://x\x1b")',
             'echo: websocket 127.0.0.1:5000 received 2 B text "hi"',
             'echo: websocket 127.0.0.1:5000 sent 2 B binary "hi"',
+            (
+                'echo: websocket 127.0.0.1:5000 opened (path "/", subprotocol "v1", tls version "TLSv1.3", '
+                'tls cipher "AES", server name "a.example")'
+            ),
+        ]
+
+    def test_half_close(self, text: Written) -> None:
+        """A FIN has a line of its own where more comes after it; else it belongs to the end."""
+        record = Recorder(Clock(), "text", "text")
+        for event in (
+            InputEnded("once", STREAM),
+            MessageSent("once", STREAM, b"x", True),
+            Closed("once", STREAM, "server", "closed"),
+            InputEnded("once", STREAM),
+            Closed("once", STREAM, "peer", "closed"),
+        ):
+            record(event)
+        assert text.said == [
+            "once: tcp 127.0.0.1:5000 will send no more",
+            'once: tcp 127.0.0.1:5000 sent 1 B "x"',
+            "once: tcp 127.0.0.1:5000 closed by server: closed",
+            "once: tcp 127.0.0.1:5000 closed by peer: closed",
+        ]
+
+    def test_names(self, text: Written, monkeypatch: pytest.MonkeyPatch) -> None:
+        """With names, what DNS says of an address is told when it is known, none of it raw."""
+        monkeypatch.setattr(socket, "getnameinfo", lambda where, flags: (f"{where[0]}.exa\x1bmple", "0"))
+        record = Recorder(Reactor(), "text", "text")
+        record.configure("text", "text", names=True)
+        record(Opened("chat", STREAM))
+        record(Opened("chat", STREAM))
+        deadline = time.monotonic() + 30
+        while len(text.said) < 4:
+            assert time.monotonic() < deadline
+            os.sched_yield()
+        assert sorted(text.said) == [
+            r"chat: tcp 127.0.0.1:5000 is 127.0.0.1.exa\x1bmple",
+            r"chat: tcp 127.0.0.1:5000 is 127.0.0.1.exa\x1bmple",
+            "chat: tcp 127.0.0.1:5000 opened",
+            "chat: tcp 127.0.0.1:5000 opened",
         ]
 
     def test_trace_in_the_peers_encoding(self, text: Written) -> None:
@@ -157,6 +215,7 @@ class TestJson:
         record = Recorder(Clock(), "text", "json")
         for event in (
             Opened("echo", PAGE),
+            Opened("echo", SECURE, ADDRESS),
             MessageReceived("chat", STREAM, "안녕\xff".encode("latin-1", "replace") + b"\xff", True),
             MessageSent("echo", PAGE, b"hi", False),
             Refused("chat", STREAM, "per_address", "2 connections"),
@@ -167,6 +226,7 @@ class TestJson:
             record(event)
         chat = {"service": "chat", "transport": "tcp", "peer": "127.0.0.1:5000", "connection": 7}
         page = {"service": "echo", "transport": "websocket", "peer": "127.0.0.1:5000"}
+        tls = {"tls_version": "TLSv1.3", "tls_cipher": "AES", "server_name": "a.example"}
         found = objects.objects
         times = [datetime.fromisoformat(each.pop("time")) for each in found]
         assert times == sorted(times)
@@ -174,6 +234,7 @@ class TestJson:
         assert {each.pop("level") for each in found} == {"info"}
         assert found == [
             {"event": "opened", **page, "path": "/a", "origin": "http://x\x1b"},
+            {"event": "opened", **page, "local": "127.0.0.1:5000", "path": "/", "subprotocol": "v1", **tls},
             {"event": "message_received", **chat, "bytes": 4, "payload": "??\\xff\\xff"},
             {"event": "message_sent", **page, "bytes": 2, "binary": False, "payload": "hi"},
             {"event": "refused", **chat, "rule": "per_address", "reason": "2 connections"},
@@ -477,3 +538,30 @@ def test_observer_that_fails() -> None:
     event = Opened("chat", STREAM)
     events.emit(event)
     assert seen == [event]
+
+
+def test_silent_name_server() -> None:
+    """While a name server is silent, others are not asked for; who has no name is asked for once."""
+    answer = threading.Event()
+    asked: list[str] = []
+    done: list[str] = []
+    ended = threading.Semaphore(0)
+
+    def ask(host: str) -> str:
+        asked.append(host)
+        answer.wait(30)
+        raise OSError
+
+    class Counting(Reactor):
+        def callFromThread(self, call: Callable[..., object], *arguments: object) -> None:
+            super().callFromThread(call, *arguments)
+            ended.release()
+
+    names = Names(Counting(), ask)
+    for number in range(20):
+        names.find(f"192.0.2.{number}", done.append)
+    answer.set()
+    for _ in range(10):
+        assert ended.acquire(timeout=30)
+    names.find("192.0.2.1", done.append)
+    assert (sorted(asked), done) == (sorted(f"192.0.2.{number}" for number in range(10)), [])

@@ -109,17 +109,17 @@ class TestStart:
 
     @pytest.mark.parametrize("form", [("-n", "--pidfile=twistd.pid"), ("--pidfile=twistd.pid", "--logfile=log")])
     def test_busy_port(self, form: tuple[str, ...], tmp_path: Path) -> None:
-        """Ports that are taken: a line for each, status 1, no traceback, no pid file, in either form."""
+        """Ports that are taken: a line for each, with who has it; status 1, no traceback, no pid file."""
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
             config = write(tmp_path, f"tcp:{port}:interface=127.0.0.1", f"ws:tcp:{port}", protocol="chat")
             config.write_text(config.read_text().replace(f", 'ws:tcp:{port}'", ""))
             done = run(*form, "socklab", "--config", str(config), folder=tmp_path)
         assert done.returncode == 1
-        assert done.stderr == (
-            f"one: tcp 127.0.0.1:{port}: the address is in use already: "
-            f"`ss -antp 'sport = :{port}'` shows by what\n"
-        )
+        assert done.stderr.startswith(f"one: tcp 127.0.0.1:{port}: the address is in use already by ")
+        assert f"(pid {os.getpid()}, user " in done.stderr
+        assert done.stderr.endswith(f"): `ss -antp 'sport = :{port}'` shows it\n")
+        assert done.stderr.count("\n") == 1
         assert "Traceback" not in done.stdout
         assert not (tmp_path / "twistd.pid").exists()
 

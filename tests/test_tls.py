@@ -109,7 +109,7 @@ VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 def test_client_certificate(
     version: ssl.TLSVersion, authority: trustme.CA, strangers: trustme.CA, certificate: Path, tmp_path: Path
 ) -> None:
-    """The protocol sees whose certificate a client has shown; nobody gets in without, or with a stranger's."""
+    """The protocol sees whose certificate is shown, the log what TLS has settled; nobody gets in without."""
     alice = issue(authority, "alice")
     with serve(tmp_path, certificate, "required") as server:
         port = server.ports["whois", "tls"]
@@ -127,6 +127,9 @@ def test_client_certificate(
                 raise ConnectionError
         log = server.waitFor(" cut: TLS failed: ", times=2)
         assert 'opened (certificate "CN=alice,' in log
+        assert 'server name "localhost")' in log
+        name = {ssl.TLSVersion.TLSv1_2: "TLSv1.2", ssl.TLSVersion.TLSv1_3: "TLSv1.3"}[version]
+        assert log.count(f'tls version "{name}", tls cipher "') >= 2
         assert "peer did not return a certificate" in log
         assert "certificate verify failed" in log
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import trustme
 
+from socklab.records.reading import entriesOf
 from socklab.testing import clientFrame
 from tests import wire
 from tests.config.support import complaints, one
@@ -40,11 +41,13 @@ SERVICES = {
     "says": "plain:SaysFactory",
     "site": "plain:site",
     "mail": "plain:MailFactory",
+    "upgrade": "plain:UpgradingFactory",
 }
 OPTIONS = {
     "proxy": 'host = "127.0.0.1"\nport = {upstream}',
     "site": 'folder = "files"',
     "mail": 'folder = "mail"',
+    "upgrade": 'folder = "{certificate}"',
 }
 TRANSPORTS = ["tcp", "unix", "tls", "ws"]
 
@@ -81,11 +84,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory, certificate: Path, upstream
     (folder / "mail").mkdir()
     (folder / "files" / "big.bin").write_bytes(Upstream.BIG)
     (folder / "plain.py").write_text(PLAIN)
-    text = ""
+    # The console looks at all of it.
+    text = "[console]\nlisten = 'tcp:0'\n"
     for name, protocol in SERVICES.items():
-        options = OPTIONS.get(name, "").format(upstream=upstream)
+        options = OPTIONS.get(name, "").format(upstream=upstream, certificate=certificate)
         listen = LISTEN.format(name=name, certificate=certificate)
         text += f'[[service]]\nname = "{name}"\nprotocol = "{protocol}"\n{listen}[service.options]\n{options}\n'
+    text += '[service.record]\nfile = "upgrade.jsonl"\n'
     text += one("plain:Reverse", "'udp:0', 'udp:0'", 'name = "reverse"\noptions.mark = "!"')
     (folder / "lab.toml").write_text(text)
     return folder
@@ -309,6 +314,23 @@ def test_mail(transport: str, server: Server, folder: Path, authority: trustme.C
     assert lines == ["Received: by a test", "Subject: Hi", "", "안녕", ".dot"]
 
 
+def test_upgrade(server: Server, folder: Path, authority: trustme.CA) -> None:
+    """What begins TLS in the middle of a connection is encrypted from then on, and recorded as it was said."""
+    with wire.tcp(server.ports["upgrade", "tcp"]) as client:
+        client.sendall(b"plain\nSTARTTLS\n")
+        assert wire.exactly(client, 9) == b"PLAIN\ngo\n"
+        with wire.trusting(authority).wrap_socket(client, server_hostname="localhost") as secure:
+            secure.sendall(b"secret\n")
+            assert wire.exactly(secure, 7) == b"SECRET\n"
+            record = folder / "upgrade.jsonl"
+            deadline = time.monotonic() + wire.PATIENCE
+            while b"SECRET" not in record.read_bytes():
+                assert time.monotonic() < deadline
+                os.sched_yield()
+    said = [each.payload for each in entriesOf(record.open("rb")) if each.event == "message"]
+    assert said == [b"plain\nSTARTTLS\n", b"PLAIN\n", b"go\n", b"secret\n", b"SECRET\n"]
+
+
 def test_datagrams(server: Server) -> None:
     """A plain DatagramProtocol answers on udp:, each listener with one of its own."""
     for where in server.addresses["reverse", "udp"]:
@@ -321,9 +343,9 @@ def test_datagrams(server: Server) -> None:
 # twisted.web.static warns of itself.
 @pytest.mark.filterwarnings("ignore:twisted.web:DeprecationWarning")
 @pytest.mark.parametrize("name", SERVICES)
-def test_not_on_udp(name: str, tmp_path: Path) -> None:
+def test_not_on_udp(name: str, certificate: Path, tmp_path: Path) -> None:
     """A stream's protocol on udp: is a mistake in the config; so is a datagrams' on tcp:."""
-    options = OPTIONS.get(name, "").format(upstream=1)
+    options = OPTIONS.get(name, "").format(upstream=1, certificate=certificate)
     lines = complaints(
         tmp_path, one(SERVICES[name], "'tcp:0', 'udp:0'", f"[service.options]\n{options}"), plain=PLAIN
     )

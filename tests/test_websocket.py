@@ -278,6 +278,14 @@ class TestClosing:
             ("peer", "closed, code 1000")
         ]
 
+    def test_peer_says_why(self) -> None:
+        """What the peer gives as its reason is told with the code."""
+        server, peer = echo()
+        peer.sendBytes(clientFrame(8, b"\x0f\xa1" + "점심".encode()))
+        peer.finish()
+        server.check()
+        assert server.events[-1] == Closed("test", server.events[-1].peer, "peer", "closed, code 4001: 점심")
+
     def test_server_closes(self) -> None:
         """The server closes with 1000, and ends the connection when that is answered."""
         peer = MemoryServer(OneShotFactory()).websocket()

@@ -24,6 +24,7 @@ from .protocols import command as protocols
 from .replay import command as replay
 from .send import command as send
 from .show import command as show
+from .status import command as status
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -52,5 +53,6 @@ for each in (
     replay,
     send,
     show,
+    status,
 ):
     main.add_command(each)

@@ -18,17 +18,20 @@ import click
 def command(context: click.Context, files: tuple[Path, ...], asJson: bool) -> None:
     """Check config files. Nothing is opened.
 
-    Tells each mistake in a line of its own on standard error. The status is 1 if there is one, else 0.
+    Tells each mistake in a line of its own on standard error. The status is 1 if there is one, else 0. A note
+    tells which process has an address by now: it may be the server that is to read the file next.
 
     \b
     Example:
       socklab check chat.toml
     """
     from ..config import ConfigError, loadConfig
+    from ..taken import inUse
 
     found = []
     for file in files:
         errors: list[str] = []
+        used: list[str] = []
         services = listeners = 0
         try:
             with _ownModules(file):
@@ -36,14 +39,24 @@ def command(context: click.Context, files: tuple[Path, ...], asJson: bool) -> No
         except ConfigError as error:
             errors = error.lines
         else:
+            used = inUse(config)
             services, listeners = len(config.services), sum(len(each.listeners) for each in config.services)
         found.append(
-            {"file": str(file), "good": not errors, "services": services, "listeners": listeners, "errors": errors}
+            {
+                "file": str(file),
+                "good": not errors,
+                "services": services,
+                "listeners": listeners,
+                "errors": errors,
+                "in_use": used,
+            }
         )
         if not asJson:
             for line in errors:
                 click.echo(line, err=True)
             if not errors:
+                for line in used:
+                    click.echo(f"note: {file}: {line}", err=True)
                 click.echo(f"{file}: good: {_count(services, 'service')}, {_count(listeners, 'listener')}")
     if asJson:
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))

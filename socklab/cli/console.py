@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .table import echoTable, isDrawn
+
 if TYPE_CHECKING:
     from ..console.terminal import Terminal
 
@@ -69,23 +71,35 @@ def _talks(first: dict[str, Any]) -> list[dict[str, Any]]:
 @_json
 @click.option("--ended", is_flag=True, help="Those too that have ended.")
 def list_(path: Path, asJson: bool, ended: bool) -> None:
-    """List the connections: number, service, transport, peer, and since when."""
+    """List the connections: number, service, transport, peer, and since when.
+
+    \b
+    Examples:
+      socklab console list
+      socklab console list --ended --json
+    """
     from ..text import printable
 
     with _asking(path) as terminal:
         first = next(terminal.told())
-    for talk in _talks(first):
-        if talk["closed"] and not ended:
-            continue
-        if asJson:
+    talks = [talk for talk in _talks(first) if ended or not talk["closed"]]
+    if asJson:
+        for talk in talks:
             _printJson(talk)
-        else:
-            since = time.strftime("%H:%M:%S", time.localtime(talk["opened"]))
-            state = talk["closed"] or "open"
-            line = (
-                f"{talk['key']:>6} {talk['service']:<12} {talk['transport']:<9} {talk['peer']:<24} {since} {state}"
-            )
-            click.echo(printable(line))
+        return
+    rows = [
+        (
+            *(talk[name] for name in ("key", "service", "transport", "peer")),
+            time.strftime("%H:%M:%S", time.localtime(talk["opened"])),
+            talk["closed"] or "open",
+        )
+        for talk in talks
+    ]
+    if isDrawn():
+        echoTable(("connection", "service", "transport", "peer", "since", "state"), rows)
+        return
+    for key, service, transport, peer, since, state in rows:
+        click.echo(printable(f"{key:>6} {service:<12} {transport:<9} {peer:<24} {since} {state}"))
 
 
 @command.command()
@@ -94,7 +108,13 @@ def list_(path: Path, asJson: bool, ended: bool) -> None:
 @click.option("--hex", "asHex", is_flag=True, help="Messages as bytes.")
 @_json
 def tail(path: Path, connection: str | None, asHex: bool, asJson: bool) -> None:
-    """Print what happens, until Ctrl-C: refusals and failures, or the messages of one CONNECTION by its number."""
+    """Print what happens, until Ctrl-C: refusals and failures, or the messages of one CONNECTION by its number.
+
+    \b
+    Examples:
+      socklab console tail
+      socklab console tail 17 --hex
+    """
     from base64 import b64decode
 
     from ..text import printable, quoted
@@ -142,7 +162,13 @@ def _clock(seconds: float) -> str:
 @_json
 @click.argument("text")
 def say(path: Path, room: str | None, to: tuple[str, ...], asJson: bool, text: str) -> None:
-    """Say TEXT in a room, or write it to connections, in the encoding of each."""
+    """Say TEXT in a room, or write it to connections, in the encoding of each.
+
+    \b
+    Examples:
+      socklab console say --room chat/lobby "The server restarts at noon."
+      socklab console say --to 17 --to 18 "Hello, both."
+    """
     if (room is None) == (not to):
         raise click.UsageError("say where: --room SERVICE/ROOM, or --to WHOM")
     with _asking(path) as terminal:
@@ -166,7 +192,13 @@ def say(path: Path, room: str | None, to: tuple[str, ...], asJson: bool, text: s
 @_json
 @click.argument("whom", nargs=-1, required=True)
 def kick(path: Path, reset: bool, asJson: bool, whom: tuple[str, ...]) -> None:
-    """Close connections: WHOM is a number, SERVICE/* or *."""
+    """Close connections: WHOM is a number, SERVICE/* or *.
+
+    \b
+    Examples:
+      socklab console kick 17
+      socklab console kick --reset 'echo/*'
+    """
     with _asking(path) as terminal:
         told = terminal.do("close", to=[*whom], reset=reset)
     if asJson:
@@ -186,6 +218,11 @@ def ban(path: Path, mute: bool, remove: bool, asJson: bool, address: str | None)
     """Ban an ADDRESS or a network from all services; without one, list the bans and mutes.
 
     It holds until it is removed or the server ends; a reload keeps it.
+
+    \b
+    Examples:
+      socklab console ban 192.0.2.7
+      socklab console ban --mute --remove 192.0.2.0/24
     """
     kind = "mute" if mute else "ban"
     with _asking(path) as terminal:
@@ -204,7 +241,12 @@ def ban(path: Path, mute: bool, remove: bool, asJson: bool, address: str | None)
 @_socket
 @_json
 def reload(path: Path, asJson: bool) -> None:
-    """Have the config read again, as SIGHUP does, and print what that has changed."""
+    """Have the config read again, as SIGHUP does, and print what that has changed.
+
+    \b
+    Example:
+      socklab console reload
+    """
     with _asking(path) as terminal:
         told = terminal.do("reload")
     if asJson:
@@ -217,7 +259,12 @@ def reload(path: Path, asJson: bool) -> None:
 @command.command()
 @_json
 def token(asJson: bool) -> None:
-    """Make a token for the page, and print what [console] has of it."""
+    """Make a token for the page, and print what [console] has of it.
+
+    \b
+    Example:
+      socklab console token
+    """
     from ..console.door import hashOf, newToken
 
     made = newToken()

@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING
 import click
 from click.shell_completion import CompletionItem
 
+from .table import echoTable, isDrawn
+
 if TYPE_CHECKING:
     from .catalogue import Offer
+    from .options import Option
 
 
 def _complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -69,6 +72,9 @@ def command(
         raise click.ClickException(str(error)) from None
     if asJson:
         click.echo(json.dumps([asdict(each) for each in found], indent=2))
+    elif isDrawn():
+        for each in found:
+            _draw(each)
     else:
         text = "\n\n".join("\n".join(_lines(each)) for each in found)
         click.echo(text, nl=bool(text))
@@ -77,19 +83,39 @@ def command(
 
 def _lines(offer: Offer) -> Iterator[str]:
     """Give an offer in lines that no terminal's width changes: one for each fact."""
+    yield from _head(offer)
+    if offer.error is not None:
+        return
+    for each in offer.options:
+        yield f"  {each.name}: {each.type} ({_default(each)})"
+        if each.doc:
+            yield f"    {each.doc}"
+    if not offer.options:
+        yield "  it has no options"
+
+
+def _head(offer: Offer) -> Iterator[str]:
     yield f"{offer.name} ({offer.origin})"
     if offer.doc:
         yield f"  {offer.doc}"
     if offer.error is not None:
         yield f"  cannot be served: {offer.error}"
-        return
-    yield f"  served over: {', '.join(offer.served) or 'what the Factory that it returns says'}"
-    for each in offer.options:
-        default = (
-            "required" if each.required else "optional" if each.default is None else f"default {each.default}"
-        )
-        yield f"  {each.name}: {each.type} ({default})"
-        if each.doc:
-            yield f"    {each.doc}"
-    if not offer.options:
-        yield "  it has no options"
+    else:
+        yield f"  served over: {', '.join(offer.served) or 'what the Factory that it returns says'}"
+
+
+def _default(option: Option) -> str:
+    if option.required:
+        return "required"
+    return "optional" if option.default is None else f"default {option.default}"
+
+
+def _draw(offer: Offer) -> None:
+    """Print an offer for a person: its options as a table."""
+    name, *more = _head(offer)
+    click.echo("\n".join([click.style(name, bold=True), *more]))
+    if offer.error is None and offer.options:
+        rows = [(each.name, each.type, _default(each), each.doc) for each in offer.options]
+        echoTable(("option", "type", "", "what it is"), rows)
+    else:
+        click.echo()

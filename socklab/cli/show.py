@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from .kinds import PatternKind
 from .records import Reading, Wanted, file, filters, follow, isMatch
+from .table import echoTable, isDrawn
 
 if TYPE_CHECKING:
     from ..records.reading import Entry
     from ..records.shown import Form
+
+_DRAWN: Final = 1000
+"""Entries that are drawn as a table: it is made when all are read."""
 
 
 @click.command("show")
@@ -90,10 +95,32 @@ class _Showing:
         self._all = wanted == Wanted() and direction is None and grep is None
 
     def echo(self, entries: Iterable[Entry]) -> None:
-        """Print them."""
-        for entry in self._chosen(entries):
+        """Print them: lines, or to a person who wants no more of them than can be read a table."""
+        chosen = self._chosen(entries)
+        if not self._asJson and self._form != "both" and isDrawn():
+            first = [*islice(chosen, _DRAWN + 1)]
+            if 1 < len(first) <= _DRAWN:
+                self._draw(first)
+                return
+            chosen = chain(first, chosen)
+        for entry in chosen:
             for line in self._lines(entry):
                 click.echo(line)
+
+    def _draw(self, entries: list[Entry]) -> None:
+        from ..records.shown import safe, said, when
+
+        columns = ("time (UTC)", "#", "service", "transport", "peer", "")
+        rows = [
+            (
+                when(each).rstrip("Z").replace("T", " "),
+                each.connection or "",
+                *map(safe, (each.service, each.transport, each.peer)),
+                said(each, self._form),
+            )
+            for each in entries
+        ]
+        echoTable(columns, rows)
 
     def _chosen(self, entries: Iterable[Entry]) -> Iterator[Entry]:
         hidden = "" if self._asJson and self._all else "message" if self._wire else "wire"

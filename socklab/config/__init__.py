@@ -287,8 +287,7 @@ class _Draft:
         file = table.get("file") if isinstance(table, dict) else None
         if why := wrongFile(file, self.folder):
             self._wrong("record", "file", what=why)
-        listens = [each for each in self.listens if each is not None]
-        if isinstance(table, dict) and self.factory is not None and (why := silent(self.factory, listens)):
+        if isinstance(table, dict) and self.factory is not None and (why := silent(self.factory)):
             self._wrong("record", what=why)
 
     def _parse(

@@ -6,7 +6,6 @@ import json
 import re
 import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Annotated, Any, Final, Literal, NamedTuple, Union, get_args, get_origin
 
 from annotated_types import Ge, GroupedMetadata, Gt, Le, Lt, MaxLen, MinLen, MultipleOf
@@ -82,12 +81,6 @@ def place(loc: Loc, raw: object) -> str:
             key = step if _BARE.fullmatch(step) else quoted(step)
             path += f".{key}" if path else key
     return ": ".join(part for part in (prefix, path) if part)
-
-
-def near(word: str, known: Iterable[str]) -> str:
-    """Give `; did you mean ...?` for a near miss, else nothing."""
-    close = get_close_matches(word, [*known], 1)
-    return f"; did you mean `{close[0]}`?" if close else ""
 
 
 def at(raw: object, loc: Loc) -> object:

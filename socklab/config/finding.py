@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..blame import framesOf, ownLine, said
-from .errors import near
+from ..near import near
 from .trust import Distrusted, Guard
 
 GROUP: Final = "socklab.protocols"

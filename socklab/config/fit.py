@@ -99,8 +99,6 @@ def faceless(factory: Any, listens: Iterable[Listen], keys: Collection[str]) -> 
             yield Mistake(("listen", number), f'"{listen.text}": {why}')
 
 
-def silent(factory: Any, listens: Iterable[Listen]) -> str | None:
+def silent(factory: Any) -> str | None:
     """Say why there would be nothing to record; None when there is."""
-    if speaksMessages(factory) or any(each.kind == "websocket" for each in listens):
-        return None
-    return "what a plain Twisted protocol says is seen over WebSocket only, and it has no such listener"
+    return "what a plain DatagramProtocol says is not seen" if isDatagrams(factory) else None

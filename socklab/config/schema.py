@@ -54,6 +54,8 @@ class ServerTable(Table):
     """Whether every message, in both directions, goes to the log."""
     log_format: Literal["text", "json"] = "text"
     """Whether the log is lines for a person, or a JSON object a line."""
+    peer_names: bool = False
+    """Whether the log tells the name that DNS has for the address of who has come, where it tells who has."""
     max_connections: Annotated[int | None, Field(ge=1)] = None
     """Of all services together; by default as many as the process may have files open, less 128."""
     memory_budget: Size | None = None

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Final, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from .errors import LISTS, Loc, Mistake, at, expectation, fieldsOf, near, shown, textOf
+from ..near import near
+from .errors import LISTS, Loc, Mistake, at, expectation, fieldsOf, shown, textOf
 
 TOLD: Final = "told"
 """The type of those findings of pydantic's that are in our words already."""

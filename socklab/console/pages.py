@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from twisted.web.resource import Resource
 from twisted.web.server import Request
 
+from .status import Status
+
 if TYPE_CHECKING:
     from ..lab import Lab
     from ..metrics.lag import ReactorLag
@@ -27,14 +29,17 @@ class TextPage(Resource):
 
     isLeaf = True
 
-    def __init__(self, say: Callable[[], tuple[int, str]]) -> None:
-        """@param say: gives the status and the text."""
+    def __init__(self, say: Callable[[], tuple[int, str]], kind: str = _PLAIN) -> None:
+        """@param say: gives the status and the text.
+        @param kind: its media type.
+        """
         super().__init__()
         self._say = say
+        self._kind = kind
 
     def render_GET(self, request: Request) -> bytes:
         """Answer."""
-        return answer(request, *self._say())
+        return answer(request, *self._say(), self._kind)
 
 
 class MetricsPage(Resource):
@@ -70,6 +75,7 @@ def pagesOf(lab: Lab, lag: ReactorLag, metrics: bool) -> Resource:
     pages: dict[str, Any] = {
         "healthz": TextPage(lambda: (200, "ok\n")),
         "readyz": TextPage(lambda: (200, "ready\n") if lab.ready else (503, "not ready\n")),
+        "status": TextPage(Status(lab), "application/json"),
         "metrics": MetricsPage(lab, lag) if metrics else TextPage(lambda: (404, _NO_METRICS)),
     }
     for name, page in pages.items():

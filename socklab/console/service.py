@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.endpoints import quoteStringArgument
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 from twisted.python.failure import Failure
@@ -21,7 +22,7 @@ from ..metrics.lag import ReactorLag
 from ..policy.access import Access
 from ..policy.gate import Gate, House
 from ..policy.origin import PagePolicy, isLoopbackName
-from ..transports.listen import endpointOf, whereOf
+from ..transports.listen import endpointOf, parseListen, whereOf
 from ..transports.serving import Serving
 from .api import Api
 from .desk import Desk
@@ -81,13 +82,15 @@ class ConsoleService(Service):
         root = Resource()
         terminal = Session(Role.OPERATOR, 0, "terminal")
         root.putChild(b"api", Api(self._desk, self._door, self._lab.reactor, terminal))
+        assert self._site is not None
+        root.putChild(b"status", self._site.resource.children[b"status"])
         site = ConsoleSite(root, PagePolicy(behindProxy=True), self._lab.reactor)
         try:
             # With a lock file, so that a socket that a crash has left is known as such.
             self._socket = self._lab.reactor.listenUNIX(str(path), site, mode=0o600, wantPID=True)
         except (CannotListenError, OSError) as error:
-            why = getattr(error, "socketError", error)
-            raise StartError(f"{NAME}: cannot listen on {path}: {why}") from None
+            listen = parseListen(f"unix:{quoteStringArgument(str(path))}", path.parent)
+            raise StartError(startLine(NAME, listen, error)) from None
         say(f"{NAME}: socket {path}", "listening", service=NAME, transport="unix", where=str(path))
 
     def _opened(self, port: IListeningPort) -> None:

@@ -16,13 +16,18 @@ class TerminalError(Exception):
     """The server does not do it; the text says why."""
 
 
-class _UnixConnection(HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost")
+class UnixConnection(HTTPConnection):
+    """HTTP over a Unix socket."""
+
+    def __init__(self, path: Path, timeout: float | None = None) -> None:
+        """@param timeout: seconds that each step may take; None for any time."""
+        super().__init__("localhost", timeout=timeout)
         self._path = path
 
     def connect(self) -> None:
+        """Connect."""
         self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
         self.sock.connect(str(self._path))
 
 
@@ -32,9 +37,9 @@ class Terminal:
     def __init__(self, path: Path) -> None:
         """@param path: of its socket."""
         self._path = path
-        self._stream: _UnixConnection | None = None
+        self._stream: UnixConnection | None = None
 
-    def _ask(self, connection: _UnixConnection, method: str, name: str, body: Any = None) -> Any:
+    def _ask(self, connection: UnixConnection, method: str, name: str, body: Any = None) -> Any:
         try:
             connection.request(method, f"/api/{name}", None if body is None else json.dumps(body), _HEADERS)
             return connection.getresponse()
@@ -49,7 +54,7 @@ class Terminal:
 
         @raise TerminalError: it is not done.
         """
-        connection = _UnixConnection(self._path)
+        connection = UnixConnection(self._path)
         try:
             answer = self._ask(connection, "POST", name, body)
             told = json.load(answer)
@@ -64,7 +69,7 @@ class Terminal:
 
         @raise TerminalError: the server has gone, or is not there.
         """
-        connection = _UnixConnection(self._path)
+        connection = UnixConnection(self._path)
         try:
             yield from map(json.loads, self._ask(connection, "GET", "stream"))
         except (OSError, HTTPException):

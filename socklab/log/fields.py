@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from ..about import aboutPeer, addressText
 from ..events import (
     Closed,
     Cut,
     Dropped,
     Event,
     Failed,
+    InputEnded,
     MessageReceived,
     MessageSent,
     Opened,
@@ -26,6 +28,7 @@ _NAMES: dict[type[Event], str] = {
     Closed: "closed",
     MessageReceived: "message_received",
     MessageSent: "message_sent",
+    InputEnded: "finished",
     Paused: "paused",
     Resumed: "resumed",
     Cut: "cut",
@@ -55,8 +58,11 @@ def fieldsOf(event: Event, trace: TraceForm) -> Fields:
     if peer.connection:
         fields["connection"] = peer.connection
     match event:
-        case Opened():
-            fields |= _ofPeer(peer)
+        case Opened(local=local):
+            # Which of a service's listeners it came to.
+            if where := addressText(local):
+                fields["local"] = where
+            fields |= aboutPeer(peer)
         case Closed(by=by, reason=reason):
             fields |= {"by": by, "reason": shortened(reason)}
         case MessageReceived(payload=payload, isBinary=isBinary) | MessageSent(payload=payload, isBinary=isBinary):
@@ -76,15 +82,4 @@ def _ofMessage(peer: Peer, payload: bytes, isBinary: bool, trace: TraceForm) -> 
         fields["payload_hex"] = payload.hex()
     elif trace == "text":
         fields["payload"] = payload.decode(peer.encoding, "backslashreplace")
-    return fields
-
-
-def _ofPeer(peer: Peer) -> Fields:
-    fields: Fields = {}
-    if peer.path:
-        fields["path"] = peer.path
-    if peer.origin is not None:
-        fields["origin"] = peer.origin
-    if peer.certificate is not None:
-        fields["certificate"] = peer.certificate.subject.rfc4514_string()
     return fields

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
+from ..about import aboutPeer
 from ..events import (
     Closed,
     Cut,
     Dropped,
     Event,
     Failed,
+    InputEnded,
     MessageReceived,
     MessageSent,
     Opened,
@@ -48,6 +50,8 @@ def lineOf(event: Event, trace: TraceForm = "text") -> str:
             return f"{who} received {_message(event.peer, payload, isBinary, trace)}"
         case MessageSent(payload=payload, isBinary=isBinary):
             return f"{who} sent {_message(event.peer, payload, isBinary, trace)}"
+        case InputEnded():
+            return f"{who} will send no more"
         case Paused(reason=reason):
             return f"{who} paused: {reason}"
         case Resumed(reason=reason):
@@ -70,11 +74,5 @@ def _message(peer: Peer, payload: bytes, isBinary: bool, trace: TraceForm) -> st
 
 
 def _extra(peer: Peer) -> str:
-    said = []
-    if peer.path:
-        said.append(f"path {quoted(peer.path)}")
-    if peer.origin is not None:
-        said.append(f"origin {quoted(peer.origin)}")
-    if peer.certificate is not None:
-        said.append(f"certificate {quoted(peer.certificate.subject.rfc4514_string())}")
+    said = [f"{name.replace('_', ' ')} {quoted(value)}" for name, value in aboutPeer(peer).items()]
     return f" ({', '.join(said)})" if said else ""

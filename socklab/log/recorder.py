@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Final, Literal
 
 from twisted.internet.interfaces import IReactorTime
@@ -26,9 +27,10 @@ from ..events import (
 )
 from .bound import PERIOD, Bound, Kind
 from .entry import Entry, EventEntry
-from .fields import nameOf
+from .fields import Fields, nameOf
 from .form import failureOf
 from .lines import TraceForm, plain
+from .names import Names
 
 _logger: Final = Logger(namespace="socklab")
 
@@ -51,21 +53,34 @@ class Recorder:
         """@param trace: whether and how to log each message.
         @param form: of the log: as JSON each conversation's beginning and end is logged too.
         """
+        self._clock = clock
         self._bound = Bound(clock, _tellLeftOut)
+        self._names: Names | None = None
+        self._finished: dict[int, Event] = {}
+        """Peers that will send no more, by connection, of whom nothing has happened since."""
         self.configure(trace, form)
 
-    def configure(self, trace: TraceForm, form: Literal["text", "json"]) -> None:
-        """Log in another way from now on."""
+    def configure(self, trace: TraceForm, form: Literal["text", "json"], names: bool = False) -> None:
+        """Log in another way from now on.
+
+        @param names: whether who has come is told by name, too; the clock is the reactor then.
+        """
         self._trace = trace
+        self._names = (self._names or Names(self._clock)) if names else None
         self.arrivals = trace != "off" or form == "json"
         """Whether it logs who comes and goes."""
 
     def __call__(self, event: Event) -> None:
         """Log an event, if it is due."""
+        if self._finished:
+            self._tellFinished(event)
         match event:
             case MessageReceived() | MessageSent() | Paused() | Resumed():
                 wanted = self._trace != "off"
-            case BytesReceived() | BytesSent() | InputEnded():
+            case BytesReceived() | BytesSent():
+                wanted = False
+            case InputEnded():
+                self._finished[event.peer.connection] = event
                 wanted = False
             case Opened() | Closed():
                 wanted = self.arrivals and (
@@ -80,6 +95,14 @@ class Recorder:
             _logger.failure("{entry}", failure=event.failure, entry=entry, log_system="socklab")
         else:
             _logger.info("{entry}", entry=entry, log_system="socklab")
+        if isinstance(event, Opened) and self._names is not None and event.peer.host:
+            self._names.find(event.peer.host, partial(_tellName, event))
+
+    def _tellFinished(self, event: Event) -> None:
+        """Tell of a FIN before what comes after it; not when that is the end, to which a FIN belongs."""
+        finished = self._finished.pop(event.peer.connection, None)
+        if finished is not None and self._trace != "off" and not isinstance(event, Closed):
+            _logger.info("{entry}", entry=EventEntry(finished, self._trace), log_system="socklab")
 
     def admits(self, event: LogEvent) -> bool:
         """Tell whether to write a log event that is no event of ours, but that a peer may have caused.
@@ -115,6 +138,15 @@ def _kindOf(event: Event) -> Kind:
         case Failed(failure=failure):
             reason = getattr(failure.type, "__name__", "")
     return Kind(event.service, nameOf(event), reason)
+
+
+def _tellName(event: Opened, name: str) -> None:
+    peer, name = event.peer, plain(name)
+    line = f"{event.service}: {peer.kind} {peer} is {name}"
+    fields: Fields = {"service": event.service, "transport": peer.kind, "peer": str(peer)}
+    if peer.connection:
+        fields["connection"] = peer.connection
+    _logger.info("{entry}", entry=Entry(line, "name", **fields, name=name), log_system="socklab")
 
 
 def _tellLeftOut(kind: Kind, count: int) -> None:

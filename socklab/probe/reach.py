@@ -11,9 +11,9 @@ from ..client import Address, ConnectError, Settings
 from ..client import stream as _stream  # noqa: F401 - what it takes to import it is none of the server's time
 from ..client.address import hostPort
 from ..client.names import resolve
+from ..sockets import Listening, heldBy, holderOf, listening, unixInode
 from ..transports.guard import isOwnAddress
 from .findings import Finding, Report, Verdict
-from .listening import Holder, Listening, holderOf, listening, unixInode
 from .talking import Talk
 
 _OTHERS: Final = 6
@@ -106,7 +106,7 @@ def _holder(address: Address, kind: str, report: Report) -> None:
         return
     # The more special address wins.
     [first, *_] = sorted(takes, key=lambda each: each.isForAll)
-    report(Finding("ok", "process", _said(holderOf(first.inode))))
+    report(Finding("ok", "process", heldBy(first.inode)))
     if first.isLoopback:
         bound = f"bound to {first.ip}: only programs on this machine reach it"
         report(Finding("note", "bound", f"{bound}; for others it must listen on 0.0.0.0 (all addresses)"))
@@ -132,10 +132,10 @@ def _whoElse(address: Address, kind: str, error: ConnectError, report: Report) -
     takes, others = _at(address, kind)
     for each in takes:
         if error.kind == "timeout":
-            text = f"{_said(holderOf(each.inode))} has {each.waiting} connections in its queue and accepts none"
+            text = f"{heldBy(each.inode)} has {each.waiting} connections in its queue and accepts none"
             report(Finding("bad", "queue", text))
     for each in others:
-        text = f"{_said(holderOf(each.inode))} listens on {hostPort(each.ip, each.port)} only"
+        text = f"{heldBy(each.inode)} listens on {hostPort(each.ip, each.port)} only"
         if ip_address(each.ip).is_loopback and not ip_address(address.host).is_loopback:
             text += ": other machines are refused; it must listen on 0.0.0.0 (all addresses)"
         report(Finding("note", "bound", text))
@@ -150,10 +150,6 @@ def _whoElse(address: Address, kind: str, error: ConnectError, report: Report) -
 def _name(socket: Listening) -> str:
     holder = holderOf(socket.inode)
     return f"({holder.command.split()[0].rpartition('/')[2]})" if holder and holder.command else "(?)"
-
-
-def _said(holder: Holder | None) -> str:
-    return str(holder) if holder else "a process of another user (as root its name can be seen)"
 
 
 async def _unix(reactor: Any, address: Address, settings: Settings, report: Report) -> list[Address]:
@@ -171,5 +167,5 @@ async def _unix(reactor: Any, address: Address, settings: Settings, report: Repo
     await talk.leave()
     inode = unixInode(address.path)
     if inode is not None:
-        report(Finding("ok", "process", _said(holderOf(inode))))
+        report(Finding("ok", "process", heldBy(inode)))
     return [address]

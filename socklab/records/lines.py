@@ -9,8 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from twisted.internet.interfaces import IAddress
-
+from ..about import aboutPeer, addressText
 from ..events import (
     BytesReceived,
     BytesSent,
@@ -33,15 +32,6 @@ from ..message import Peer
 _UNSAFE: Final = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _TRACEBACK: Final = 1000
 """Characters of what a protocol raised."""
-
-
-def addressText(address: IAddress | None) -> str:
-    """Give an address as a record has it: `127.0.0.1:3000`, `[::1]:3000`, `unix:/run/x.sock`; `` when unknown."""
-    host, port = getattr(address, "host", None), getattr(address, "port", None)
-    if host is not None:
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    name = getattr(address, "name", None)
-    return f"unix:{name.decode(errors='replace')}" if isinstance(name, bytes) else ""
 
 
 def lineOf(time: float, event: str, **fields: Any) -> bytes:
@@ -95,7 +85,7 @@ def _said(event: Event) -> tuple[str, dict[str, Any]]:
         case BytesSent(data=data):
             return "wire", {"direction": "out", **bytesFields(data, peer.encoding)}
         case Opened():
-            return "opened", _ofPeer(peer)
+            return "opened", {**aboutPeer(peer)}
         case InputEnded():
             return "finished", {}
         case Closed(by=by, reason=reason):
@@ -122,12 +112,3 @@ def bytesFields(data: bytes, encoding: str) -> dict[str, str]:
     except UnicodeError:
         pass
     return {"base64": b64encode(data).decode()}
-
-
-def _ofPeer(peer: Peer) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    if peer.kind == "websocket":
-        found |= {"path": peer.path, "origin": peer.origin, "subprotocol": peer.subprotocol}
-    if peer.certificate is not None:
-        found["certificate"] = peer.certificate.subject.rfc4514_string()
-    return found

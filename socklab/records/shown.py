@@ -21,12 +21,17 @@ def when(entry: Entry) -> str:
 def lineOf(entry: Entry, form: Form) -> str:
     """Give an entry as a line; `both` leaves the bytes to rows below it."""
     if not entry.peer:
-        return f"{when(entry)} {safe(entry.service)}: {_note(entry)}"
+        return f"{when(entry)} {safe(entry.service)}: {said(entry, form)}"
     number = f"#{entry.connection} " if entry.connection else ""
     head = f"{when(entry)} {number}{safe(entry.service)}: {safe(entry.transport)} {safe(entry.peer)}"
-    if entry.event in ("message", "wire"):
-        return f"{head} {_message(entry, form)}".rstrip()
-    return f"{head} {_happened(entry)}"
+    return f"{head} {said(entry, form)}"
+
+
+def said(entry: Entry, form: Form) -> str:
+    """Give what an entry tells, without when it was and whose it is."""
+    if not entry.peer:
+        return _note(entry)
+    return _message(entry, form).rstrip() if entry.event in ("message", "wire") else _happened(entry)
 
 
 def _message(entry: Entry, form: Form) -> str:
@@ -53,7 +58,7 @@ def _happened(entry: Entry) -> str:
         case "finished":
             return "will send no more"
         case "opened":
-            said = ", ".join(f"{safe(key)} {quoted(str(value))}" for key, value in more.items())
+            said = ", ".join(f"{safe(key.replace('_', ' '))} {quoted(str(value))}" for key, value in more.items())
             return f"opened ({said})" if said else "opened"
     return f"{safe(entry.event)}: {reason}" if reason else safe(entry.event)
 

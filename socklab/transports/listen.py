@@ -19,6 +19,7 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IAddress, IListeningPort, IReactorCore, IStreamServerEndpoint
 
 from ..limits import BACKLOG
+from ..near import near
 
 if TYPE_CHECKING:
     from .serving import Serving
@@ -43,6 +44,9 @@ _KEYWORDS = {
     "unix": {"address", "mode", "backlog", "lockfile"},
     "udp": {"port", "interface"},
 }
+
+_PREFIXES = (*_KEYWORDS, "systemd", "haproxy", "ws")
+"""How an entry may begin, beside what other packages bring."""
 
 
 def _tokens(text: str) -> tuple[list[str], dict[str, str]]:
@@ -204,7 +208,8 @@ def parseListen(text: str, folder: Path, clients: ClientCertificates | None = No
         serverFromString(cast(Any, None), description)
     except (ValueError, TypeError, LookupError, OSError) as error:
         if not (prefix == "systemd" and isinstance(error, LookupError)):
-            raise ValueError(f"Twisted refuses it: {error}") from None
+            meant = "" if prefix in _PREFIXES else near(prefix, _PREFIXES)
+            raise ValueError(f"Twisted refuses it: {error}{meant}") from None
         # It passes them to the server, and to nobody who checks the config or plans a reload.
         trouble = "systemd has passed no such socket to this process"
     return Listen(
@@ -225,7 +230,8 @@ def _check(prefix: str, arguments: dict[str, str]) -> None:
         raise ValueError(f"expected a port from 0 to 65535, got {port!r}")
     for name in arguments:
         if name not in _KEYWORDS.get(prefix, {name}):
-            raise ValueError(f"{prefix}: has no {name!r}, but {', '.join(sorted(_KEYWORDS[prefix]))}")
+            known = sorted(_KEYWORDS[prefix])
+            raise ValueError(f"{prefix}: has no {name!r}, but {', '.join(known)}{near(name, known)}")
     if interface := arguments.get("interface"):
         try:
             ip_address(interface.partition("%")[0])
@@ -369,13 +375,7 @@ def advice(listen: Listen, error: BaseException) -> str:
     for each in troubles(error):
         match each.errno:
             case errno.EADDRINUSE:
-                flag = "u" if listen.kind == "udp" else "t"
-                see = (
-                    f"`ss -an{flag}p 'sport = :{listen.port}'` shows by what"
-                    if listen.port
-                    else "stop who uses it"
-                )
-                return f"the address is in use already: {see}"
+                return _inUse(listen)
             case errno.EACCES | errno.EPERM if listen.port is not None and listen.port < 1024:
                 return (
                     "ports below 1024 need a privilege: start as root with --uid, give the process "
@@ -388,7 +388,27 @@ def advice(listen: Listen, error: BaseException) -> str:
                 return f"this machine has no address {listen.interface}: `ip address` lists those it has"
             case _:
                 return (each.strerror or str(each)).lower()
+    if listen.path is not None and "Cannot acquire lock" in str(error):
+        # Twisted's word for a file beside the socket, whose process lives.
+        return _inUse(listen)
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def _inUse(listen: Listen) -> str:
+    """Say by whom the address of a listener is used, as far as this user may see, and how to see more."""
+    # Imported late: most servers start without it.
+    from ..sockets import whoHas, whoListensAt
+
+    said = "the address is in use already"
+    if listen.path is not None:
+        by = whoListensAt(str(listen.path))
+        return f"{said} by {by}" if by else f"the file is there, and nobody listens on it: remove {listen.path}"
+    if not listen.port:
+        return said
+    kind = "udp" if listen.kind == "udp" else "tcp"
+    by = whoHas(kind, listen.interface or "0.0.0.0", listen.port)
+    see = f"`ss -an{kind[0]}p 'sport = :{listen.port}'` shows"
+    return f"{said} by {by}: {see} it" if by else f"{said}: {see} by what"
 
 
 def probe(listen: Listen) -> OSError | None:

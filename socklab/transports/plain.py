@@ -1,4 +1,4 @@
-"""Plain Twisted Factories on streams: counted like all others, else left to themselves."""
+"""Plain Twisted Factories on streams: counted like all others, shown to who looks, else left to themselves."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from zope.interface import alsoProvides, implementer
 from .refusing import turnAway
 from .serving import Serving
 from .stream import peerAt
+from .watch import Watch
 
 
 @implementer(IProtocolFactory)
@@ -65,11 +66,17 @@ def _countOut(serving: Serving, host: str, protocol: Any) -> None:
     lost, gate, counts, here = protocol.connectionLost, serving.gate, serving.counts, [host]
     counts.accepted += 1
     counts.open += 1
+    # Who looks when it comes sees all of it; it is not begun in the middle.
+    watch = Watch(serving, protocol) if serving.events.arrivals or serving.counting else None
 
     def connectionLost(reason: Failure = connectionDone) -> None:
         if here:
             gate.leave(here.pop())
             counts.open -= 1
-        lost(reason)
+        try:
+            lost(reason)
+        finally:
+            if watch is not None:
+                watch.connectionLost(reason)
 
     protocol.connectionLost = connectionLost

@@ -48,7 +48,10 @@ def peerOf(transport: Any, kind: str = "", encoding: str = "utf-8", connection: 
     getCertificate = getattr(transport, "getPeerCertificate", None)
     shown = getCertificate() if getCertificate is not None else None
     certificate = shown.to_cryptography() if shown is not None else None
-    return Peer(address, kind, host, port, encoding, certificate=certificate, connection=connection)
+    # Of our own TLS alone.
+    settled = getattr(transport, "settled", None)
+    tls = settled() if settled is not None else None
+    return Peer(address, kind, host, port, encoding, certificate=certificate, tls=tls, connection=connection)
 
 
 @implementer(IProtocol, IHalfCloseableProtocol, IHandshakeListener)

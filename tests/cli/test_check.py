@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
+import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -19,6 +22,17 @@ def test_good(run: Run, tmp_path: Path) -> None:
     result = run("check", "one.toml", "two.toml")
     assert result.stdout == "one.toml: good: 1 service, 1 listener\ntwo.toml: good: 2 services, 5 listeners\n"
     assert (result.exit_code, result.stderr) == (0, "")
+
+
+def test_in_use(run: Run, tmp_path: Path) -> None:
+    """An address that somebody has by now is no mistake, and a note says who."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        (tmp_path / "used.toml").write_text(one(listen=f"'tcp:{port}:interface=127.0.0.1', 'tcp:0'"))
+        result = run("check", "used.toml")
+    assert (result.exit_code, result.stdout) == (0, "used.toml: good: 1 service, 2 listeners\n")
+    assert result.stderr.startswith("note: used.toml: in use by ")
+    assert result.stderr.endswith(f"(pid {os.getpid()}, user {getpass.getuser()}): echo tcp 127.0.0.1:{port}\n")
 
 
 def test_bad(run: Run, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from socklab.cli import main
+from socklab.cli.console import command as console
 from tests.cli.support import SHOUT, Run
 from tests.config.support import one
 from tests.process import ENVIRONMENT
@@ -50,6 +51,13 @@ def test_help(run: Run, command: str) -> None:
     text = run(command, "-h").stdout
     assert f"  Example:\n    socklab {command}" in text.replace("Examples:", "Example:")
     assert run(command, "--help").stdout == text
+
+
+@pytest.mark.parametrize("command", sorted(console.commands))
+def test_help_of_console(run: Run, command: str) -> None:
+    """So has each command of `socklab console`."""
+    text = run("console", command, "--help").stdout
+    assert f"  Example:\n    socklab console {command}" in text.replace("Examples:", "Example:")
 
 
 def test_unknown_command(run: Run) -> None:
@@ -158,6 +166,7 @@ def completed(words: str, script: str = "") -> list[str]:
                     "replay",
                     "send",
                     "show",
+                    "status",
                 )
             ],
         ),

@@ -28,13 +28,14 @@ def test_check(run: Run, tmp_path: Path) -> None:
     result = run("check", "--json", "good.toml", "bad.toml")
     assert (result.exit_code, result.stderr) == (1, "")
     assert json.loads(result.stdout) == [
-        {"file": "good.toml", "good": True, "services": 1, "listeners": 2, "errors": []},
+        {"file": "good.toml", "good": True, "services": 1, "listeners": 2, "errors": [], "in_use": []},
         {
             "file": "bad.toml",
             "good": False,
             "services": 0,
             "listeners": 0,
             "errors": ['bad.toml: service[1] "echo": x: unknown key'],
+            "in_use": [],
         },
     ]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from socklab.probe.listening import Listening, holderOf, listening, unixInode
+from socklab.sockets import Listening, holderOf, listening, unixInode, whoHas
 from socklab.transports.guard import isOwnAddress
 from tests.cli.support import Run
 from tests.client.servers import ServeWith, reset
@@ -289,6 +289,28 @@ def test_table(tmp_path: Path) -> None:
     ]
     assert Listening("::", 1, 1).takes("127.0.0.1")
     assert not Listening("0.0.0.0", 1, 1).takes("::1")
+
+
+def test_who_has_an_address(tmp_path: Path) -> None:
+    """Who listens is told apart from a client whose own end has the port, and from one that is over."""
+    (tmp_path / "net").mkdir()
+    line = "0: 0100007F:{:04X} 0200007F:0050 {} 0:0 0:0 0 0 0 {}\n"
+    rows = ((81, "0A", 7), (82, "01", 8), (82, "06", 0), (83, "06", 0), (84, "04", 0))
+    (tmp_path / "net" / "tcp").write_text("head\n" + "".join(line.format(*each) for each in rows))
+
+    def who(port: int, kind: str = "tcp") -> str | None:
+        return whoHas(kind, "0.0.0.0", port, tmp_path)
+
+    hidden = "a process of another user (as root its name can be seen)"
+    end = "a connection to 127.0.0.2 port 80, whose own end has this port, of"
+    assert [who(each) for each in range(80, 85)] == [
+        None,
+        hidden,
+        f"{end} {hidden}",
+        "a connection that is over (TIME-WAIT); the port is free again within a minute",
+        f"{end} a process that has closed it",
+    ]
+    assert who(81, "udp") is None
 
 
 def test_own_addresses() -> None:

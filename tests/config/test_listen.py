@@ -58,7 +58,10 @@ LISTENS: list[tuple[str, str]] = [
         "udp:3000:interface=fe80::1",
         r"'' is one part too many: write an address as interface=ADDRESS, with \: for its colons",
     ),
-    ("tcp:3000:interfce=127.0.0.1", "tcp: has no 'interfce', but backlog, interface, port"),
+    (
+        "tcp:3000:interfce=127.0.0.1",
+        "tcp: has no 'interfce', but backlog, interface, port; did you mean `interface`?",
+    ),
     ("udp:3000:backlog=5", "udp: has no 'backlog', but interface, port"),
     (
         "ssl:3000:sslmethod=x",
@@ -73,7 +76,8 @@ LISTENS: list[tuple[str, str]] = [
     ("ws:ws:tcp:3000", "ws: goes before a stream endpoint, as in ws:tcp:8000"),
     ("haproxy:udp:3000", "haproxy: goes before a TCP or Unix endpoint, as in haproxy:tcp:3000"),
     ("haproxy:ws:tcp:3000", "haproxy: goes before a TCP or Unix endpoint, as in haproxy:tcp:3000"),
-    ("tpc:3000", "Twisted refuses it: Unknown endpoint type: 'tpc'"),
+    ("tpc:3000", "Twisted refuses it: Unknown endpoint type: 'tpc'; did you mean `tcp`?"),
+    ("ws:upd:3000", "Twisted refuses it: Unknown endpoint type: 'upd'; did you mean `udp`?"),
     ("http://localhost:3000", "Twisted refuses it: Unknown endpoint type: 'http'"),
     ("systemd:domain=NET:index=0", "expected INET, INET6 or UNIX as domain, got 'NET'"),
     ("systemd:domain=INET", "Twisted refuses it: Specify exactly one of descriptor index or name"),

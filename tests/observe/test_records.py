@@ -13,6 +13,7 @@ import pytest
 from twisted.internet.address import IPv4Address, UNIXAddress
 
 from socklab import Lines
+from socklab.about import addressText
 from socklab.config.record import Record
 from socklab.counts import RecordCounts
 from socklab.events import Closed, Cut, MessageReceived, MessageSent, Opened
@@ -20,7 +21,6 @@ from socklab.message import Peer
 from socklab.protocols.chat import ChatFactory
 from socklab.protocols.echo import EchoFactory
 from socklab.records.file import RecordFile
-from socklab.records.lines import addressText
 from socklab.records.reading import BadRecord, conversationsOf, entriesOf, parse
 from socklab.records.recording import Recording
 from socklab.testing import MemoryServer

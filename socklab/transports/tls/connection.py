@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any, Final, cast
 
@@ -24,6 +25,7 @@ from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from ...message import TLS
 from ..serving import Serving
 
 _PIECE: Final = 2**15
@@ -82,6 +84,16 @@ class _TLSConnection(BufferingTLSTransport):
         super()._checkHandshakeStatus()
         if self._handshakeDone:
             self._stopTimer()
+
+    def settled(self) -> TLS | None:
+        """Give what the handshake has settled; None before it is done, and after the end."""
+        connection = self._tlsConnection
+        cipher = connection.get_cipher_name() if connection is not None else None
+        if cipher is None:
+            return None
+        # One text for all who are connected so: each call gives another.
+        name = (connection.get_servername() or b"").decode("ascii", "backslashreplace")
+        return TLS(sys.intern(connection.get_protocol_version_name()), sys.intern(cipher), name)
 
     def dataReceived(self, data: bytes) -> None:
         """Decrypt in pieces: where OpenSSL holds what is encrypted grows to the longest, and stays so."""

@@ -359,6 +359,8 @@ class WebSocketConnection(WebSocketServerProtocol):
         """The peer closes, or answers our close (RFC 6455, 5.5.1)."""
         if self.state == _OPEN:
             said = "no code" if code is None else f"code {code}"
+            if reasonRaw:
+                said += f": {bytes(reasonRaw).decode('utf-8', 'replace')}"
             self.conversation.closing("peer", f"closed, {said}")
             if self.conversation.busy:
                 self._closeCame = True
