@@ -17,32 +17,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from socklab.testing.process import ServerProcess
 
 HERE = Path(__file__).resolve().parent
-CONFIG = """
-[console]
-listen = 'tcp:0'
-[server]
-max_connections = 1000
-[[service]]
-name = "echo"
-protocol = "echo"
-listen = ['tcp:0:interface=127.0.0.1', 'udp:0:interface=127.0.0.1', 'ws:tcp:0:interface=127.0.0.1']
-[[service]]
-name = "chat"
-protocol = "chat"
-listen = [
-    'tcp:0:interface=127.0.0.1',
-    'ws:tcp:0:interface=127.0.0.1',
-    { endpoint = 'tcp:0:interface=127.0.0.1', encoding = "cp949" },
-]
-[service.limits]
-max_connections = 50
-per_address = 4
-[[service]]
-name = "staff"
-protocol = "echo"
-listen = ['tcp:0:interface=127.0.0.1']
-access = ["allow 10.0.0.0/8", "deny all"]
-"""
+CONFIG = HERE / "console.toml"
 SIZES: dict[str, Any] = {
     "desktop": {"viewport": {"width": 1280, "height": 860}},
     "phone": {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2},
@@ -118,8 +93,8 @@ def main(folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     with ExitStack() as stack:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        (place / "lab.toml").write_text(CONFIG)
-        server = stack.enter_context(ServerProcess(place / "lab.toml", folder=place))
+        config = Path(shutil.copy(CONFIG, place))
+        server = stack.enter_context(ServerProcess(config, folder=place))
         browser = stack.enter_context(sync_playwright()).chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
         )

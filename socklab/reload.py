@@ -29,7 +29,7 @@ _CONSOLE: Final = {
     "socket": "socket",
 }
 """What a `[console]` is compared by, and the keys of the config."""
-_CONSOLE_INPLACE: Final = ("hosts", "tokenHash", "viewerHash", "outbound")
+_CONSOLE_INPLACE: Final = ("listen", "hosts", "tokenHash", "viewerHash", "outbound")
 
 _INPLACE: Final = {"shutdown_timeout", "trace", "log_format", "max_connections", "memory_budget"}
 
@@ -89,9 +89,9 @@ class Plan:
     refused: list[str]
     """Keys of `[server]` that need a restart."""
     console: list[str] = field(default_factory=list)
-    """Keys of `[console]` that are changed."""
+    """Keys of `[console]` that are changed, and `certificate`."""
     consoleRefused: list[str] = field(default_factory=list)
-    """Those that need a restart."""
+    """What of it is not done, and why."""
 
     def lines(self) -> Iterator[str]:
         """Tell it, a line for each thing."""
@@ -103,8 +103,7 @@ class Plan:
             yield f"! [server]: {', '.join(self.refused)}: needs a restart"
         if self.console:
             yield f"~ [console]: {', '.join(self.console)}"
-        if self.consoleRefused:
-            yield f"! [console]: {', '.join(self.consoleRefused)}: needs a restart"
+        yield from (f"! [console]: {each}" for each in self.consoleRefused)
 
 
 def plan(old: Config, new: Config, running: bool = False) -> Plan:
@@ -130,13 +129,22 @@ def plan(old: Config, new: Config, running: bool = False) -> Plan:
 
 
 def _compareConsoles(old: Console | None, new: Console | None) -> tuple[list[str], list[str]]:
-    """Give which keys of `[console]` can be changed, and which cannot."""
+    """Give which keys of `[console]` are changed, and what is not done."""
     if old is None or new is None:
-        return [], ["listen"] if old is not new else []
-    keys = [key for key in _CONSOLE if getattr(old, key) != getattr(new, key)]
-    return [_CONSOLE[key] for key in keys if key in _CONSOLE_INPLACE], [
-        _CONSOLE[key] for key in keys if key not in _CONSOLE_INPLACE
-    ]
+        return [], ["needs a restart"] if old is not new else []
+    # Where it listens by its text, as with services: `--any-port` has changed the rest.
+    was = replace(old, listen=new.listen) if old.listen.text == new.listen.text else old
+    keys = [key for key in _CONSOLE if getattr(was, key) != getattr(new, key)]
+    changed = [_CONSOLE[key] for key in keys if key in _CONSOLE_INPLACE]
+    rest = [_CONSOLE[key] for key in keys if key not in _CONSOLE_INPLACE]
+    refused = [f"{', '.join(rest)}: needs a restart"] if rest else []
+    before, now = old.listen.certificate, new.listen.certificate
+    if before is not None and "listen" not in keys:
+        if new.listen.trouble is not None:
+            refused.append(f"{new.listen.trouble}; the old certificate stays")
+        elif now is not None and not before.isLike(now):
+            changed.append("certificate")
+    return changed, refused
 
 
 def _compare(old: Service | None, new: Service) -> ServicePlan:
@@ -145,14 +153,8 @@ def _compare(old: Service | None, new: Service) -> ServicePlan:
     fields = type(new.table).model_fields
     keys = [key for key in fields if getattr(new.table, key) != getattr(old.table, key)]
     made = ServicePlan(old, new, [key for key in keys if key not in ("options", "listen", "name")])
-    there = {each.listen.text: each for each in old.listeners}
-    for listener in new.listeners:
-        before = there.pop(listener.listen.text, None)
-        if before is None:
-            made.opened.append(listener)
-        else:
-            made.kept.append((before, _withCertificate(made, before, listener)))
-    made.closed = [*there.values()]
+    made.closed, made.opened = [*old.listeners], [*new.listeners]
+    _keep(made, made.closed)
     if "protocol" in keys:
         made.replaced = "another protocol"
         made.keys = []
@@ -169,12 +171,26 @@ def _inherit(new: ServicePlan, gone: list[ServicePlan]) -> None:
     if new.old is not None:
         return
     for other in gone:
-        for before in [*other.closed]:
-            for listener in [*new.opened]:
-                if listener.listen.text == before.listen.text:
-                    other.closed.remove(before)
-                    new.opened.remove(listener)
-                    new.kept.append((before, _withCertificate(new, before, listener)))
+        _keep(new, other.closed)
+
+
+def _keep(made: ServicePlan, closed: list[Listener]) -> None:
+    """Move to `kept` what is to be opened where something is open already: on port 0 there may be several.
+
+    @param closed: what is open, and would be closed; what is kept is taken out.
+    """
+    for isSame in (_isSame, lambda before, now: before.listen.text == now.listen.text):
+        for listener in [*made.opened]:
+            before = next((each for each in closed if isSame(each, listener)), None)
+            if before is not None:
+                closed.remove(before)
+                made.opened.remove(listener)
+                made.kept.append((before, _withCertificate(made, before, listener)))
+
+
+def _isSame(before: Listener, now: Listener) -> bool:
+    """Tell whether two entries say the same; what makes a framing cannot be compared."""
+    return (before.listen.text, before.encoding, before.lines) == (now.listen.text, now.encoding, now.lines)
 
 
 def _changedOptions(old: Service, new: Service) -> Iterator[tuple[str, Any]]:
@@ -246,6 +262,9 @@ def reload(lab: Lab, config: Config) -> Iterator[str]:
 
     @return: lines that tell the plan, and what of it could not be done.
     """
+    if lab.console is not None:
+        # It may have moved since, or have had to stay.
+        lab.config = replace(lab.config, console=lab.console.config)
     planned = plan(lab.config, config, running=True)
     yield from planned.lines()
     services = [each for each in lab.protocolServices() if not each.leaving]
@@ -269,10 +288,13 @@ def reload(lab: Lab, config: Config) -> Iterator[str]:
             served.append(done)
     server = config.server.model_copy(update={key: getattr(lab.config.server, key) for key in planned.refused})
     console = lab.config.console
-    if console is not None and config.console is not None:
-        console = replace(console, **{key: getattr(config.console, key) for key in _CONSOLE_INPLACE})
-        if lab.console is not None:
-            lab.console.reconfigure(console)
+    if lab.console is not None and console is not None and config.console is not None:
+        wanted = replace(console, **{key: getattr(config.console, key) for key in _CONSOLE_INPLACE})
+        try:
+            lab.console.reconfigure(wanted)
+        except StartError as error:
+            yield f"! [console]: {str(error).removeprefix('console: ')}"
+        console = lab.console.config
     lab.configure(replace(config, server=server, services=tuple(served), console=console))
 
 

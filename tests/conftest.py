@@ -9,6 +9,8 @@ import pytest
 import trustme
 from hypothesis import HealthCheck, settings
 
+from tests.clients.outside import HERE, requireClient, run
+
 pytest_plugins = ["pytester"]
 
 # How long an example takes says more of the machine than of the code. With CI=true the rest is Hypothesis's own
@@ -19,6 +21,15 @@ settings.load_profile("busy")
 # Tests that run in the background of a shell have SIGINT ignored, and so would all processes that they start.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the compiled Java clients."""
+    requireClient("javac", "java")
+    folder = tmp_path_factory.mktemp("classes")
+    run("javac", "-encoding", "UTF-8", "-d", folder, *sorted((HERE / "java").glob("*.java")))
+    return folder
 
 
 @pytest.fixture(scope="session")

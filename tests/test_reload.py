@@ -90,6 +90,7 @@ class Reloading:
 
 REPLACED = ": replaced; the peers of the old one drain"
 LISTEN = "listen = ['tcp:0']"
+TWO = "listen = ['tcp:0', { endpoint = 'tcp:0', encoding = 'cp949' }]"
 
 
 @pytest.mark.parametrize(
@@ -150,6 +151,16 @@ LISTEN = "listen = ['tcp:0']"
             ["! one: tcp 127.0.0.1:49152: needs a restart: tcp:49152 has the address until then"],
         ),
         (
+            service().replace(LISTEN, TWO),
+            service().replace(LISTEN, TWO),
+            ["= one"],
+        ),
+        (
+            service().replace(LISTEN, TWO),
+            service("two").replace(LISTEN, TWO),
+            ["+ two", *["+ two: tcp *:0: taken over"] * 2, "- one: its peers drain"],
+        ),
+        (
             service(),
             "[server]\nshutdown_timeout = 1\nmemory_budget = '1GiB'\n" + service(),
             ["= one", "~ [server]: shutdown_timeout, memory_budget"],
@@ -169,6 +180,16 @@ def test_plan(before: str, after: str, lines: list[str], tmp_path: Path) -> None
     if not any(line.startswith("!") for line in lines):
         # What was changed is what is served now.
         assert all(line.startswith("= ") for line in running.reload(after))
+
+
+def test_which_of_two(tmp_path: Path) -> None:
+    """Of two listeners on port 0 that one stays whose settings stay."""
+    running = Reloading(tmp_path, service().replace(LISTEN, TWO))
+    (ours,) = running.lab.protocolServices()
+    _, korean = ours.listeners()
+    told = running.reload(service().replace(LISTEN, "listen = [{ endpoint = 'tcp:0', encoding = 'cp949' }]"))
+    assert told == ["- one: tcp *:0"]
+    assert ours.listeners() == [korean]
 
 
 VALUES = """

@@ -181,8 +181,8 @@ def say(path: Path, room: str | None, to: tuple[str, ...], asJson: bool, text: s
         _printJson(told)
     elif room is None:
         click.echo(f"written to {told['sent']}")
-    for key, why in told["faults"]:
-        click.echo(f"{key}: {why}", err=True)
+    for each in told["faults"]:
+        click.echo(f"{each['key']}: {each['text']}", err=True)
     sys.exit(1 if told["faults"] else 0)
 
 

@@ -45,6 +45,8 @@ async def connect(
 
         client = StreamClient(address, receiver, settings.bufferSize)
         factory = Factory.forProtocol(lambda: client)
+        # Within a server the log has who connects, in one line.
+        factory.noisy = False
     if tls is not None:
         # Not `wrapClientTLS`, which gathers small writes on the clock of the global reactor: that is not this one.
         factory = TLSMemoryBIOFactory(tls, True, factory, clock=reactor)

@@ -16,16 +16,16 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
 from ..log import say
-from ..text import quoted
 from .desk import Desk
 from .door import Door, Role, Session, TooManyGuesses
-from .hands import Wrong
 from .stream import Stream
+from .texts import Said, Wrong
 
 _log: Final = Logger(namespace="socklab")
 
 _COOKIE: Final = "socklab_{port}"
-"""A browser gives a cookie to all ports of a host: two labs must not have one of the same name."""
+"""A browser gives a cookie to all ports of a host: two labs must not have one of the same name. The console may
+have moved since it gave one, so each is looked at."""
 _HEADER: Final = "x-socklab"
 """A page of another origin cannot set it without being asked first (Fetch, 3.2.2), and it is not asked."""
 
@@ -102,21 +102,21 @@ class ClientSend(ClientClose):
     data: str = ""
 
 
-def secure(request: Any) -> str | None:
+def secure(request: Any) -> Said | None:
     """Say why a request may not come from our own page, if it may not.
 
     SameSite says nothing of another port of the same host, nor do browsers keep its cookies apart: the headers
     that they send beside it do (Fetch Metadata, 2.2; RFC 6454, 7).
     """
     if request.getHeader(_HEADER) is None:
-        return f"the header {_HEADER} is missing"
+        return Said("not-ours-header", {"header": _HEADER})
     origin = request.getHeader("origin")
     host = request.getHeader("host") or ""
     # Behind a proxy the scheme is not ours to tell.
     if origin is not None and origin.partition("://")[2].lower() != host.lower():
-        return "it comes from another page"
+        return Said("not-ours-page")
     if request.getHeader("sec-fetch-site") not in (None, "same-origin"):
-        return "it comes from another site"
+        return Said("not-ours-site")
     return None
 
 
@@ -150,31 +150,35 @@ class Api(Resource):
         """Answer."""
         why = secure(request)
         if why is not None:
-            return _answer(request, 403, {"error": why})
+            return _refuse(request, 403, why)
         name = b"/".join(request.postpath).decode("latin-1")
         if name == "login" and request.method == b"POST":
             return self._login(request)
-        who = self._trusted or self._door.session(_cookie(request))
+        who = self._trusted or self._session(request)
         if name == "session" and request.method == b"GET":
             return _answer(request, 200, {"role": who.role.name.lower() if who else None})
         if who is None:
-            return _answer(request, 401, {"error": "who are you? a token, please"})
+            return _refuse(request, 401, Said("not-in"))
         if name == "stream" and request.method == b"GET":
             return self._stream(request, who)
         if name == "logout" and request.method == b"POST":
-            self._door.leave(_cookie(request))
+            for cookie in _cookies(request):
+                self._door.leave(cookie)
             return _answer(request, 200, {})
         if name not in self._actions:
-            return _answer(request, 404, {"error": f"there is no {name[:50]}"})
+            return _refuse(request, 404, Said("not-there", {"name": name[:50]}))
         if request.method != b"POST":
-            return _answer(request, 405, {"error": "it is asked for by POST"})
+            return _refuse(request, 405, Said("not-post"))
         role, model, act = self._actions[name]
         if who.role < role:
-            return _answer(request, 403, {"error": "you may look, and do nothing"})
+            return _refuse(request, 403, Said("not-viewer"))
         try:
             return self._done(request, act(who, _read(request, model)))
         except Wrong as error:
-            return _answer(request, 400, {"error": str(error)})
+            return _refuse(request, 400, error.said)
+
+    def _session(self, request: Any) -> Session | None:
+        return next((who for each in _cookies(request) if (who := self._door.session(each)) is not None), None)
 
     def _done(self, request: Any, result: Any) -> Any:
         if not isinstance(result, Deferred):
@@ -183,16 +187,17 @@ class Api(Resource):
         request.notifyFinish().addBoth(gone.append)
 
         def failed(failure: Failure) -> None:
-            if not failure.check(Wrong):
+            if not isinstance(failure.value, Wrong):
                 _log.failure("the console failed", failure)
-            answer(failure.value if failure.check(Wrong) else "it failed: see the log", 400)
+            said = failure.value.said if isinstance(failure.value, Wrong) else Said("not-done")
+            finish(_refuse(request, 400, said))
 
-        def answer(told: Any, status: int = 200) -> None:
+        def finish(body: bytes) -> None:
             if not gone:
-                request.write(_answer(request, status, told if status == 200 else {"error": str(told)}))
+                request.write(body)
                 request.finish()
 
-        result.addCallbacks(answer, failed)
+        result.addCallbacks(lambda told: finish(_answer(request, 200, told)), failed)
         return NOT_DONE_YET
 
     def _login(self, request: Any) -> bytes:
@@ -201,14 +206,12 @@ class Api(Resource):
         try:
             entered = self._door.enter(_read(request, Login).token, where)
         except TooManyGuesses:
-            return _answer(request, 429, {"error": "too many wrong tokens: wait a little"})
+            return _refuse(request, 429, Said("not-so-fast"))
         except Wrong as error:
-            return _answer(request, 400, {"error": str(error)})
+            return _refuse(request, 400, error.said)
         if entered is None:
             say(f"console: a wrong token, from {where}", "console")
-            return _answer(
-                request, 403, {"error": "this token is not good: each start of the server makes another"}
-            )
+            return _refuse(request, 403, Said("not-token"))
         cookie, who = entered
         say(f"console: {who} has come in", "console", who=str(who), did="login")
         request.addCookie(
@@ -230,7 +233,7 @@ class Api(Resource):
 
     def _clientOpen(self, who: Session, body: ClientOpen) -> Any:
         stream = self._desk.stream(body.stream)
-        self._hands.log(who, f"connects to {quoted(body.address)}")
+        self._hands.log(who, "did-connect", address=body.address)
         return self._desk.clients.open(stream, body.id, body.address)
 
     def _clientSend(self, who: Session, body: ClientSend) -> Any:
@@ -251,7 +254,7 @@ def decoded(data: str) -> bytes:
     try:
         return b64decode(data, validate=True)
     except Base64Error:
-        raise Wrong("data: this is no base64") from None
+        raise Wrong("not-base64") from None
 
 
 def _read(request: Any, model: type[Any]) -> Any:
@@ -263,7 +266,7 @@ def _read(request: Any, model: type[Any]) -> Any:
         return model.model_validate_json(request.content.read() or b"{}")
     except ValidationError as error:
         first = error.errors()[0]
-        raise Wrong(f"{'.'.join(map(str, first['loc']))}: {first['msg']}".removeprefix(": ")) from None
+        raise Wrong("not-asked-so", where=".".join(map(str, first["loc"])) or "body", what=first["msg"]) from None
 
 
 def _answer(request: Any, status: int, told: Any) -> bytes:
@@ -272,9 +275,14 @@ def _answer(request: Any, status: int, told: Any) -> bytes:
     return json.dumps(told, ensure_ascii=False).encode("utf-8", "replace")
 
 
+def _refuse(request: Any, status: int, why: Said) -> bytes:
+    return _answer(request, status, {"error": str(why), **why.told()})
+
+
 def _cookieName(request: Any) -> str:
     return _COOKIE.format(port=getattr(request.getHost(), "port", "unix"))
 
 
-def _cookie(request: Any) -> str:
-    return (request.getCookie(_cookieName(request).encode()) or b"").decode("latin-1")
+def _cookies(request: Any) -> list[str]:
+    prefix = _COOKIE.format(port="").encode()
+    return [value.decode("latin-1") for name, value in request.received_cookies.items() if name.startswith(prefix)]

@@ -24,8 +24,8 @@ from ..client import (
 from ..client.names import resolve
 from ..config import Listener
 from ..policy.access import Access, normal
-from .hands import Wrong
 from .talks import Message
+from .texts import Wrong, reason
 
 if TYPE_CHECKING:
     from ..lab import Lab
@@ -61,7 +61,7 @@ class Client:
     def ended(self, end: End) -> None:
         """Tell the page how it ended."""
         self._over()
-        self.stream.tell({"client": {"id": self.key, "ended": str(end)}})
+        self.stream.tell({"client": {"id": self.key, "ended": reason(str(end)).told()}})
 
     def send(self, data: bytes, text: str | None) -> None:
         """Send, and tell the page what.
@@ -69,14 +69,14 @@ class Client:
         @raise Wrong: it cannot be sent.
         """
         if self.connection is None:
-            raise Wrong("the connection is not open yet")
+            raise Wrong("not-open")
         try:
             payload = data if text is None else text.encode(self.encoding)
             self.connection.send(payload, True)
         except UnicodeEncodeError as error:
-            raise Wrong(f"{self.encoding} has no {error.object[error.start]}") from None
+            raise Wrong("not-letter", encoding=self.encoding, letter=error.object[error.start]) from None
         except SendError as error:
-            raise Wrong(str(error)) from None
+            raise Wrong.because(error) from None
         self._tell("out", payload)
 
 
@@ -99,13 +99,13 @@ class Clients:
     async def _open(self, stream: Stream, key: str, text: str) -> dict[str, Any]:
         name = stream.key, key
         if name in self._clients or sum(each.stream is stream for each in self._clients.values()) >= _MOST:
-            raise Wrong(f"this page has {_MOST} connections already, or one of this name")
+            raise Wrong("not-more-clients", count=_MOST)
         try:
             address = parse(text)
         except AddressError as error:
-            raise Wrong(str(error)) from None
+            raise Wrong.because(error) from None
         if address.scheme not in _SCHEMES:
-            raise Wrong(f"{address.scheme}:// is spoken by the browser itself, with this server's own services")
+            raise Wrong("not-browser", scheme=address.scheme)
         own = self._own(address)
         settings = Settings(tls=TlsSettings(insecure=own is not None, name=address.host or None))
         encoding = own.encoding if own else "utf-8"
@@ -119,7 +119,7 @@ class Clients:
         except BaseException as error:
             self._clients.pop(name, None)
             if isinstance(error, ConnectError):
-                raise Wrong(str(error)) from None
+                raise Wrong.because(error) from None
             raise
         client.connection = connection
         if not stream.isOpen:
@@ -150,12 +150,12 @@ class Clients:
         @raise Wrong: there is none.
         """
         if not address.isNetwork:
-            raise Wrong("[console] outbound has no Unix sockets but this server's own")
+            raise Wrong("not-outbound-unix")
         kind = socket.SOCK_DGRAM if address.kind == "udp" else socket.SOCK_STREAM
         for ip in await resolve(self._lab.reactor, address.host, address.port, kind):
             if self.outbound.decide(ip).allows:
                 return replace(address, host=ip)
-        raise Wrong(f"{address.host} is no service of this server, and [console] outbound does not allow it")
+        raise Wrong("not-outbound", host=address.host)
 
     def send(self, stream: Stream, key: str, data: bytes, text: str | None) -> dict[str, Any]:
         """Send on a connection of a page.
@@ -179,7 +179,7 @@ class Clients:
     def _of(self, stream: Stream, key: str) -> Client:
         client = self._clients.get((stream.key, key))
         if client is None:
-            raise Wrong("there is no such connection")
+            raise Wrong("not-connection")
         return client
 
     def gone(self, stream: Stream) -> None:

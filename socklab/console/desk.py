@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any, Final
 from twisted.internet.interfaces import IDelayedCall
 
 from ..events import Cut, Dropped, Event, Failed, Opened, Refused
-from ..log.lines import lineOf
+from ..log.lines import lineOf, plain
 from ..policy.access import Access
 from .clients import Clients
+from .door import Session
 from .figures import figuresOf, shapeOf
-from .hands import Hands, Wrong
+from .hands import Hands
 from .stream import Stream
 from .talks import ROW, Message, Talk, Talks
+from .texts import Said, Wrong, reason
 
 if TYPE_CHECKING:
     from ..lab import Lab
@@ -61,6 +63,8 @@ class Desk:
                     "rule": getattr(event, "rule", ""),
                     "text": lineOf(event).partition(": ")[2],
                     "key": str(event.peer.connection or ""),
+                    "who": f"{event.peer.kind} {event.peer}",
+                    **_why(event).told(),
                 }
                 self._events.append(told)
                 self._tell({"event": told})
@@ -113,7 +117,7 @@ class Desk:
         @raise Wrong: there is none.
         """
         if key not in self._streams:
-            raise Wrong("there is no such stream")
+            raise Wrong("not-stream")
         return self._streams[key]
 
     def follow(self, key: str, talk: str | None) -> dict[str, Any]:
@@ -146,9 +150,26 @@ class Desk:
         """The operator has made or ended a rule."""
         self._tell({"rules": self.hands.rules()})
 
-    def did(self, line: str) -> None:
+    def moved(self, scheme: str, where: str) -> None:
+        """The console is elsewhere now; the pages that look are told, while they still can be.
+
+        @param scheme: `http`, or `https`.
+        @param where: `127.0.0.1:59300`, `*:59300`.
+        """
+        self._tell({"moved": {"scheme": scheme, "where": where}})
+
+    def did(self, who: Session, what: Said) -> None:
         """The operator has done something."""
-        told = {"time": self._clock.seconds(), "kind": "done", "service": "", "rule": "", "text": line, "key": ""}
+        told = {
+            "time": self._clock.seconds(),
+            "kind": "done",
+            "service": "",
+            "rule": "",
+            "text": f"{who}: {what}",
+            "key": "",
+            "who": str(who),
+            **what.told(),
+        }
         self._events.append(told)
         self._tell({"event": told})
 
@@ -179,3 +200,7 @@ class Desk:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def _why(event: Event) -> Said:
+    return Said("why-raised") if isinstance(event, Failed) else reason(plain(getattr(event, "reason", "")))

@@ -37,6 +37,8 @@ class Session:
     number: int
     host: str
     """Where it is from."""
+    known: str = ""
+    """The hash of the token that it came in by."""
     used: float = 0
     over: bool = False
 
@@ -83,11 +85,10 @@ class Door:
             wanted = {role: hashOf(token) for role, token in self.made.items()}
         else:
             self.made = {}
-        if wanted != self._hashes:
-            self._hashes = wanted
-            for session in self._sessions.values():
-                session.over = True
-            self._sessions.clear()
+        self._hashes = wanted
+        for cookie, session in [*self._sessions.items()]:
+            if wanted.get(session.role) != session.known:
+                self.leave(cookie)
 
     def enter(self, token: str, host: str) -> tuple[str, Session] | None:
         """Give a new session and what its cookie holds; None when the token is wrong.
@@ -104,7 +105,7 @@ class Door:
             return None
         self._guesses.take(now, -1)
         self._count += 1
-        session = Session(max(roles), self._count, host, now)
+        session = Session(max(roles), self._count, host, hashed, now)
         cookie = secrets.token_urlsafe(32)
         self._sessions[cookie] = session
         if len(self._sessions) > _SESSIONS:

@@ -32,7 +32,11 @@ def shapeOf(lab: Lab) -> dict[str, Any]:
                 "access": [*service.config.table.access],
                 "rooms": _rooms(service),
                 "listeners": [
-                    {"transport": each.transport, "where": whereOf(each.port.getHost())}
+                    {
+                        "transport": each.transport,
+                        "where": whereOf(each.port.getHost()),
+                        "encoding": each.listener.encoding,
+                    }
                     for each in service.listeners()
                     if each.port is not None
                 ],

@@ -13,6 +13,7 @@ _KINDS: Final = {
     "html": "text/html; charset=utf-8",
     "css": "text/css; charset=utf-8",
     "js": "text/javascript; charset=utf-8",
+    "json": "application/json; charset=utf-8",
     "svg": "image/svg+xml",
 }
 _POLICY: Final = (

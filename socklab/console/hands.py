@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from ..framing import FramingError
@@ -11,6 +11,7 @@ from ..log.lines import plain
 from ..message import IMessageTransport, Peer
 from ..policy.access import Rule, normal, ruleFor
 from .door import Session
+from .texts import Said, Wrong, reason
 
 if TYPE_CHECKING:
     from ..lab import Lab
@@ -21,15 +22,11 @@ _RULES: Final = 1000
 """Mutes, and bans, that there may be."""
 
 
-class Wrong(ValueError):
-    """This cannot be done; the text says why."""
-
-
 class Hands:
     """Does what the operator says, and logs it with who said so."""
 
-    def __init__(self, lab: Lab, did: Callable[[str], None], rulesChanged: Callable[[], None]) -> None:
-        """@param did: called with the line that is logged.
+    def __init__(self, lab: Lab, did: Callable[[Session, Said], None], rulesChanged: Callable[[], None]) -> None:
+        """@param did: called with what is logged.
         @param rulesChanged: called when there are other rules.
         """
         self._lab = lab
@@ -37,12 +34,11 @@ class Hands:
         self._rulesChanged = rulesChanged
         self._mutes: tuple[Rule, ...] = ()
 
-    def log(self, who: Session, what: str) -> None:
+    def log(self, who: Session, code: str, **values: object) -> None:
         """Log what somebody does."""
-        what = plain(what)
-        line = f"console: {who}: {what}"
-        say(line, "console", who=str(who), did=what)
-        self._did(f"{who}: {what}")
+        said = Said(code, {name: plain(str(each)) for name, each in values.items()})
+        say(f"console: {who}: {said}", "console", who=str(who), did=str(said))
+        self._did(who, said)
 
     # To peers
 
@@ -73,7 +69,7 @@ class Hands:
         @param binary: whether it is a binary message on WebSocket.
         """
         found = self._find(to)
-        faults = [(key, "it is gone") for key in to if key.isdigit() and key not in found]
+        faults = [(key, Said("not-gone")) for key in to if key.isdigit() and key not in found]
         sent = 0
         for key, transport in found.items():
             why = _send(transport, data, text, binary)
@@ -82,8 +78,9 @@ class Hands:
             else:
                 faults.append((key, why))
         size = len(data) if text is None else len(text.encode())
-        self.log(who, f"wrote {size} B to {sent} of {', '.join(to[:10])}{' ...' if len(to) > 10 else ''}")
-        return {"sent": sent, "faults": faults[:_FAULTS]}
+        self.log(who, "did-write", size=size, count=sent, to=_first(to))
+        told = [{"key": key, "text": str(why), **why.told()} for key, why in faults[:_FAULTS]]
+        return {"sent": sent, "faults": told}
 
     def close(self, who: Session, to: list[str], reset: bool) -> dict[str, Any]:
         """End conversations; give how many.
@@ -91,7 +88,7 @@ class Hands:
         @param reset: at once, losing what is owed: on TCP by RST.
         """
         found = self._find(to)
-        self.log(who, f"{'reset' if reset else 'closed'} {len(found)} of {', '.join(to[:10])}")
+        self.log(who, "did-reset" if reset else "did-close", count=len(found), to=_first(to))
         for transport in found.values():
             if reset:
                 transport.abortConnection()
@@ -105,13 +102,13 @@ class Hands:
         @raise Wrong: there is no such room.
         """
         if "\n" in text or "\r" in text:
-            raise Wrong("a line has no line ends")
+            raise Wrong("not-one-line")
         for each in self._lab.protocolServices():
             says = getattr(each.config.factory, "operatorSays", None)
             if each.config.name == service and not each.leaving and says is not None and says(room, text):
-                self.log(who, f"said {len(text.encode())} B in {service}, room {room}")
+                self.log(who, "did-say", size=len(text.encode()), service=service, room=room)
                 return {}
-        raise Wrong(f"{service} has no room {room}")
+        raise Wrong("not-room", service=service, room=room)
 
     # Rules
 
@@ -130,13 +127,13 @@ class Hands:
         try:
             rule = ruleFor(what)
         except ValueError as error:
-            raise Wrong(str(error)) from None
+            raise Wrong.because(error) from None
         rules = self._lab.house.bans if kind == "ban" else self._mutes
         if len(rules) >= _RULES:
-            raise Wrong(f"there are {_RULES} such rules already")
+            raise Wrong("not-more-rules", count=_RULES)
         if any(each.network == rule.network for each in rules):
-            raise Wrong(f"there is a {kind} of {rule.network} already")
-        self.log(who, f"{kind} of {rule.network}")
+            raise Wrong(f"not-{kind}-again", network=str(rule.network))
+        self.log(who, f"did-{kind}", network=rule.network)
         if kind == "ban":
             self._lab.house.bans = (*rules, rule)
             connections: list[Any] = [*self._lab.connections]
@@ -157,8 +154,8 @@ class Hands:
         rules = self._lab.house.bans if kind == "ban" else self._mutes
         left = tuple(each for each in rules if str(each.network) != what)
         if len(left) == len(rules):
-            raise Wrong(f"there is no {kind} of {what}")
-        self.log(who, f"end of the {kind} of {what}")
+            raise Wrong(f"not-a-{kind}", network=what)
+        self.log(who, f"did-end-{kind}", network=what)
         if kind == "ban":
             self._lab.house.bans = left
         else:
@@ -183,7 +180,7 @@ class Hands:
 
     def reload(self, who: Session) -> dict[str, Any]:
         """Read the config again; give what that has changed."""
-        self.log(who, "reload")
+        self.log(who, "did-reload")
         return {"lines": self._lab.reload()}
 
 
@@ -191,21 +188,25 @@ def _matches(rule: Rule, peer: Peer) -> bool:
     return rule.matches(normal(peer.host))
 
 
-def _send(transport: IMessageTransport, data: bytes, text: str | None, binary: bool) -> str | None:
+def _first(to: Sequence[str]) -> str:
+    return f"{', '.join(to[:10])}{' ...' if len(to) > 10 else ''}"
+
+
+def _send(transport: IMessageTransport, data: bytes, text: str | None, binary: bool) -> Said | None:
     """Send one peer a message; give why not."""
     payload = data
     if text is not None:
         try:
             payload = text.encode(transport.encoding)
         except UnicodeEncodeError as error:
-            return f"{transport.encoding} has no {error.object[error.start]}"
+            return Said("not-letter", {"encoding": transport.encoding, "letter": error.object[error.start]})
     if transport.peer.kind == "websocket" and not binary:
         try:
             payload.decode()
         except UnicodeDecodeError:
-            return "this is no UTF-8, as a WebSocket text message must be: send it as binary"
+            return Said("not-utf8")
     try:
         transport.sendMessage(payload, binary)
     except FramingError as error:
-        return str(error)
+        return reason(str(error))
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -10,6 +11,7 @@ from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.endpoints import quoteStringArgument
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 
@@ -22,7 +24,7 @@ from ..metrics.lag import ReactorLag
 from ..policy.access import Access
 from ..policy.gate import Gate, House
 from ..policy.origin import PagePolicy, isLoopbackName
-from ..transports.listen import endpointOf, parseListen, whereOf
+from ..transports.listen import Listen, endpointOf, parseListen, whereOf
 from ..transports.serving import Serving
 from .api import Api
 from .desk import Desk
@@ -34,6 +36,8 @@ from .site import ConsoleSite
 if TYPE_CHECKING:
     from ..lab import Lab
 
+_log: Final = Logger(namespace="socklab")
+
 NAME: Final = "console"
 """What the log calls it."""
 
@@ -42,7 +46,7 @@ class ConsoleService(Service):
     """Opens the port with the others, and keeps it until all peers have left."""
 
     def __init__(self, config: Console, lab: Lab) -> None:
-        self._config = config
+        self.config = config
         self._lab = lab
         self._lag = ReactorLag(lab.reactor)
         self._door = Door(lab.reactor.seconds)
@@ -58,21 +62,27 @@ class ConsoleService(Service):
         @raise StartError: it cannot be opened.
         """
         super().privilegedStartService()
-        lab, config = self._lab, self._config
+        lab, config = self._lab, self.config
         root = pagesOf(lab, self._lag, config.metrics)
         root.putChild(b"api", Api(self._desk, self._door, lab.reactor))
         putFiles(root, self._sockets)
         self._site = ConsoleSite(root, _policy(config), lab.reactor)
         if config.socket is not None:
             self._openSocket(config.socket)
-        failures: list[Failure] = []
-        serving = _serving(self._site, lab)
-        endpoint = endpointOf(config.listen, lab.reactor, lambda: serving)
-        opened = cast(Any, endpoint.listen(self._site))
-        opened.addCallback(self._opened).addErrback(failures.append)
+        self._open(config.listen)
+
+    def _open(self, listen: Listen) -> None:
+        site, reactor, failures = self._site, self._lab.reactor, list[Failure]()
+        assert site is not None
+        serving = _serving(site, self._lab)
+
+        def listening() -> Deferred[IListeningPort]:
+            return endpointOf(listen, reactor, lambda: serving).listen(site)
+
+        maybeDeferred(listening).addCallback(self._opened, listen).addErrback(failures.append)
         if failures:
             assert failures[0].value is not None
-            raise StartError(startLine(NAME, config.listen, failures[0].value)) from None
+            raise StartError(startLine(NAME, listen, failures[0].value)) from None
 
     def _openSocket(self, path: Path) -> None:
         """Open the Unix socket for `socklab console`: the system says who may open the file.
@@ -93,9 +103,10 @@ class ConsoleService(Service):
             raise StartError(startLine(NAME, listen, error)) from None
         say(f"{NAME}: socket {path}", "listening", service=NAME, transport="unix", where=str(path))
 
-    def _opened(self, port: IListeningPort) -> None:
+    def _opened(self, port: IListeningPort, listen: Listen) -> None:
         self.port = port
-        where, transport = whereOf(port.getHost()), self._config.transport
+        self.config = replace(self.config, listen=listen)
+        where, transport = whereOf(port.getHost()), self.config.transport
         say(f"{NAME}: {transport} {where}", "listening", service=NAME, transport=transport, where=where)
         self._sayTokens()
 
@@ -109,7 +120,7 @@ class ConsoleService(Service):
             say(f"{NAME}: {verb} {self._url(where)}#{token}", "token", role=role.name.lower(), token=token)
 
     def _url(self, where: str) -> str:
-        scheme = self._config.transport
+        scheme = self.config.transport
         return f"{scheme}://{where}/" if scheme in ("http", "https") else where
 
     def _sockets(self, request: Any) -> str:
@@ -125,15 +136,61 @@ class ConsoleService(Service):
         return "".join(f" {scheme}://{host}:{port}" for scheme, port in sorted(ports))
 
     def reconfigure(self, config: Console) -> None:
-        """Take other names by which it may be asked for, and other tokens."""
-        self._config = config
-        made = self._door.made
+        """Take other names by which it may be asked for, other tokens, another certificate, and another place.
+
+        Who is in by a token that is still good stays in, and goes on looking.
+
+        @raise StartError: it cannot listen there, and stays where it is; all else is done.
+        """
+        before, made = self.config.listen, self._door.made
+        self.config = replace(config, listen=before)
         self._door.configure(config)
         self._desk.clients.outbound = Access(config.outbound)
-        if self._door.made is not made and self.port is not None:
+        isMoved = config.listen.text != before.text
+        if self._door.made is not made and not isMoved and self.port is not None:
             self._sayTokens()
-        if self._site is not None:
-            self._site.pages = _policy(config)
+        try:
+            if isMoved:
+                self._move(config.listen)
+            elif before.certificate is not None and config.listen.certificate is not None:
+                before.certificate.renew(config.listen.certificate)
+        finally:
+            if self._site is not None:
+                self._site.pages = _policy(self.config)
+
+    def _move(self, listen: Listen) -> None:
+        """Listen elsewhere. Requests that have begun, and the pages that look, live on where they came in."""
+        old, before = self.port, self.config.listen
+        if old is None:
+            return
+        port = getattr(old.getHost(), "port", 0)
+        if not listen.conflicts(before.at(port, before.path or Path())):
+            self._open(listen)
+            self._moved(old)
+            return
+        # Both cannot be open at once: as TLS begins on the same port, say.
+        closed = maybeDeferred(cast(Any, old.stopListening))
+        closed.addCallback(lambda _: self._openOr(listen, before)).addErrback(_failed)
+
+    def _openOr(self, listen: Listen, before: Listen) -> None:
+        if not self.running:
+            return
+        try:
+            self._open(listen)
+        except StartError as error:
+            say(str(error))
+            self._open(before)
+        assert self._site is not None
+        self._site.pages = _policy(self.config)
+        self._tellMoved()
+
+    def _moved(self, old: IListeningPort) -> None:
+        maybeDeferred(cast(Any, old.stopListening)).addErrback(_failed)
+        self._tellMoved()
+
+    def _tellMoved(self) -> None:
+        assert self.port is not None
+        self._desk.moved(self.config.transport, whereOf(self.port.getHost()))
 
     def startService(self) -> None:
         """Begin to look how late the reactor is."""
@@ -149,6 +206,10 @@ class ConsoleService(Service):
         self.port = self._socket = None
         closed = [maybeDeferred(cast(Any, each.stopListening)) for each in ports]
         return cast("Deferred[None]", DeferredList(closed, consumeErrors=True))
+
+
+def _failed(failure: Failure) -> None:
+    _log.failure("the console failed", failure)
 
 
 def _serving(site: ConsoleSite, lab: Lab) -> Serving:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from ..events import Closed, Event, InputEnded, MessageReceived, MessageSent, Opened
 from ..message import Peer
+from .texts import reason
 
 SHOWN: Final = 16 * 1024
 """Bytes of a message that are kept."""
@@ -52,6 +53,7 @@ class Talk:
     """One conversation; or, where each datagram has one of its own, all of a service's together."""
 
     __slots__ = (
+        "by",
         "closed",
         "kept",
         "key",
@@ -73,8 +75,10 @@ class Talk:
         self.opened = opened
         self.together = together
         """Whether it is of many peers."""
-        self.closed: str | None = None
-        """By whom and how it was ended."""
+        self.by: str | None = None
+        """Who ended it: `peer` or `server`."""
+        self.closed = ""
+        """How it was ended."""
         self.received = self.receivedBytes = self.sent = self.sentBytes = 0
         # An empty deque has 760 bytes, and nearly all of thousands have said nothing.
         self.kept: deque[Message] | None = None
@@ -94,19 +98,21 @@ class Talk:
             peer.kind,
             "*" if self.together else str(peer),
             self.opened,
-            self.closed,
+            self.by and f"{self.by}: {self.closed}",
             self.received,
             self.sent,
             self.receivedBytes,
             self.sentBytes,
             peer.encoding,
             peer.path,
+            self.by,
+            reason(self.closed).told() if self.by else None,
         ]
 
 
 ROW: Final = (
     *("key", "service", "transport", "peer", "opened", "closed", "received", "sent"),
-    *("receivedBytes", "sentBytes", "encoding", "path"),
+    *("receivedBytes", "sentBytes", "encoding", "path", "by", "why"),
 )
 """What a row holds."""
 
@@ -142,10 +148,10 @@ class Talks:
                 key = str(peer.connection)
                 self._talks[key] = Talk(key, service, peer, self._clock())
                 self.changed(key)
-            case Closed(peer=peer, by=by, reason=reason):
+            case Closed(peer=peer, by=by, reason=how):
                 talk = self._talks.get(str(peer.connection))
                 if talk is not None:
-                    talk.closed = f"{by}: {reason[:200]}"
+                    talk.by, talk.closed = by, how[:200]
                     self._ended.append(talk.key)
                     if len(self._ended) > ENDED:
                         self._forget(self._ended.popleft())

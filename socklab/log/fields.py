@@ -2,48 +2,35 @@
 
 from __future__ import annotations
 
+from .. import events
 from ..about import aboutPeer, addressText
-from ..events import (
-    Closed,
-    Cut,
-    Dropped,
-    Event,
-    Failed,
-    InputEnded,
-    MessageReceived,
-    MessageSent,
-    Opened,
-    Paused,
-    Refused,
-    Resumed,
-)
 from ..message import Peer
 from .lines import TraceForm, shortened
 
 Field = str | int | bool
 Fields = dict[str, Field]
 
-_NAMES: dict[type[Event], str] = {
-    Opened: "opened",
-    Closed: "closed",
-    MessageReceived: "message_received",
-    MessageSent: "message_sent",
-    InputEnded: "finished",
-    Paused: "paused",
-    Resumed: "resumed",
-    Cut: "cut",
-    Refused: "refused",
-    Dropped: "dropped",
-    Failed: "failed",
+_NAMES: dict[type[events.Event], str] = {
+    events.Opened: "opened",
+    events.Closed: "closed",
+    events.MessageReceived: "message_received",
+    events.MessageSent: "message_sent",
+    events.InputEnded: "finished",
+    events.Paused: "paused",
+    events.Resumed: "resumed",
+    events.Cut: "cut",
+    events.Refused: "refused",
+    events.Dropped: "dropped",
+    events.Failed: "failed",
 }
 
 
-def nameOf(event: Event) -> str:
+def nameOf(event: events.Event) -> str:
     """Give what an event is called."""
     return _NAMES[type(event)]
 
 
-def fieldsOf(event: Event, trace: TraceForm) -> Fields:
+def fieldsOf(event: events.Event, trace: TraceForm) -> Fields:
     """Give what an event tells, without its time.
 
     @param trace: how a payload is shown.
@@ -58,18 +45,26 @@ def fieldsOf(event: Event, trace: TraceForm) -> Fields:
     if peer.connection:
         fields["connection"] = peer.connection
     match event:
-        case Opened(local=local):
+        case events.Opened(local=local):
             # Which of a service's listeners it came to.
             if where := addressText(local):
                 fields["local"] = where
             fields |= aboutPeer(peer)
-        case Closed(by=by, reason=reason):
+        case events.Closed(by=by, reason=reason):
             fields |= {"by": by, "reason": shortened(reason)}
-        case MessageReceived(payload=payload, isBinary=isBinary) | MessageSent(payload=payload, isBinary=isBinary):
+        case (
+            events.MessageReceived(payload=payload, isBinary=isBinary)
+            | events.MessageSent(payload=payload, isBinary=isBinary)
+        ):
             fields |= _ofMessage(peer, payload, isBinary, trace)
-        case Refused(rule=rule, reason=reason):
+        case events.Refused(rule=rule, reason=reason):
             fields |= {"rule": rule, "reason": shortened(reason)}
-        case Cut(reason=reason) | Dropped(reason=reason) | Paused(reason=reason) | Resumed(reason=reason):
+        case (
+            events.Cut(reason=reason)
+            | events.Dropped(reason=reason)
+            | events.Paused(reason=reason)
+            | events.Resumed(reason=reason)
+        ):
             fields["reason"] = shortened(reason)
     return fields
 

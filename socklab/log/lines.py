@@ -4,21 +4,8 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
+from .. import events
 from ..about import aboutPeer
-from ..events import (
-    Closed,
-    Cut,
-    Dropped,
-    Event,
-    Failed,
-    InputEnded,
-    MessageReceived,
-    MessageSent,
-    Opened,
-    Paused,
-    Refused,
-    Resumed,
-)
 from ..message import Peer
 from ..text import hexadecimal, quoted
 
@@ -38,31 +25,31 @@ def plain(reason: str) -> str:
     return quoted(shortened(reason))[1:-1].replace('\\"', '"')
 
 
-def lineOf(event: Event, trace: TraceForm = "text") -> str:
+def lineOf(event: events.Event, trace: TraceForm = "text") -> str:
     """Give an event as a line."""
     who = f"{event.service}: {event.peer.kind} {event.peer}"
     match event:
-        case Opened(peer=peer):
+        case events.Opened(peer=peer):
             return f"{who} opened{_extra(peer)}"
-        case Closed(by=by, reason=reason):
+        case events.Closed(by=by, reason=reason):
             return f"{who} closed by {by}: {plain(reason)}"
-        case MessageReceived(payload=payload, isBinary=isBinary):
+        case events.MessageReceived(payload=payload, isBinary=isBinary):
             return f"{who} received {_message(event.peer, payload, isBinary, trace)}"
-        case MessageSent(payload=payload, isBinary=isBinary):
+        case events.MessageSent(payload=payload, isBinary=isBinary):
             return f"{who} sent {_message(event.peer, payload, isBinary, trace)}"
-        case InputEnded():
+        case events.InputEnded():
             return f"{who} will send no more"
-        case Paused(reason=reason):
+        case events.Paused(reason=reason):
             return f"{who} paused: {reason}"
-        case Resumed(reason=reason):
+        case events.Resumed(reason=reason):
             return f"{who} resumed: {reason}, no longer"
-        case Cut(reason=reason):
+        case events.Cut(reason=reason):
             return f"{who} cut: {plain(reason)}"
-        case Refused(rule=rule, reason=reason):
+        case events.Refused(rule=rule, reason=reason):
             return f"{who} refused: {rule}: {plain(reason)}"
-        case Dropped(reason=reason):
+        case events.Dropped(reason=reason):
             return f"{who} dropped: {plain(reason)} (told once)"
-        case Failed():
+        case events.Failed():
             return f"{who}: the protocol failed"
     raise TypeError(event)
 

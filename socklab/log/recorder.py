@@ -9,22 +9,7 @@ from typing import Final, Literal
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import LogEvent, Logger
 
-from ..events import (
-    BytesReceived,
-    BytesSent,
-    Closed,
-    Cut,
-    Dropped,
-    Event,
-    Failed,
-    InputEnded,
-    MessageReceived,
-    MessageSent,
-    Opened,
-    Paused,
-    Refused,
-    Resumed,
-)
+from .. import events
 from .bound import PERIOD, Bound, Kind
 from .entry import Entry, EventEntry
 from .fields import Fields, nameOf
@@ -56,7 +41,7 @@ class Recorder:
         self._clock = clock
         self._bound = Bound(clock, _tellLeftOut)
         self._names: Names | None = None
-        self._finished: dict[int, Event] = {}
+        self._finished: dict[int, events.Event] = {}
         """Peers that will send no more, by connection, of whom nothing has happened since."""
         self.configure(trace, form)
 
@@ -70,19 +55,19 @@ class Recorder:
         self.arrivals = trace != "off" or form == "json"
         """Whether it logs who comes and goes."""
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: events.Event) -> None:
         """Log an event, if it is due."""
         if self._finished:
             self._tellFinished(event)
         match event:
-            case MessageReceived() | MessageSent() | Paused() | Resumed():
+            case events.MessageReceived() | events.MessageSent() | events.Paused() | events.Resumed():
                 wanted = self._trace != "off"
-            case BytesReceived() | BytesSent():
+            case events.BytesReceived() | events.BytesSent():
                 wanted = False
-            case InputEnded():
+            case events.InputEnded():
                 self._finished[event.peer.connection] = event
                 wanted = False
-            case Opened() | Closed():
+            case events.Opened() | events.Closed():
                 wanted = self.arrivals and (
                     self._trace != "off" or self._bound.allows(_kindOf(event), ARRIVALS, ARRIVALS_BURST)
                 )
@@ -91,17 +76,17 @@ class Recorder:
         if not wanted:
             return
         entry = EventEntry(event, self._trace)
-        if isinstance(event, Failed):
+        if isinstance(event, events.Failed):
             _logger.failure("{entry}", failure=event.failure, entry=entry, log_system="socklab")
         else:
             _logger.info("{entry}", entry=entry, log_system="socklab")
-        if isinstance(event, Opened) and self._names is not None and event.peer.host:
+        if isinstance(event, events.Opened) and self._names is not None and event.peer.host:
             self._names.find(event.peer.host, partial(_tellName, event))
 
-    def _tellFinished(self, event: Event) -> None:
+    def _tellFinished(self, event: events.Event) -> None:
         """Tell of a FIN before what comes after it; not when that is the end, to which a FIN belongs."""
         finished = self._finished.pop(event.peer.connection, None)
-        if finished is not None and self._trace != "off" and not isinstance(event, Closed):
+        if finished is not None and self._trace != "off" and not isinstance(event, events.Closed):
             _logger.info("{entry}", entry=EventEntry(finished, self._trace), log_system="socklab")
 
     def admits(self, event: LogEvent) -> bool:
@@ -128,19 +113,19 @@ class Recorder:
         self._bound.tellAll()
 
 
-def _kindOf(event: Event) -> Kind:
+def _kindOf(event: events.Event) -> Kind:
     reason = ""
     match event:
-        case Refused(rule=rule):
+        case events.Refused(rule=rule):
             reason = rule
-        case Cut(reason=said) | Dropped(reason=said):
+        case events.Cut(reason=said) | events.Dropped(reason=said):
             reason = _NUMBER.sub("#", plain(said))
-        case Failed(failure=failure):
+        case events.Failed(failure=failure):
             reason = getattr(failure.type, "__name__", "")
     return Kind(event.service, nameOf(event), reason)
 
 
-def _tellName(event: Opened, name: str) -> None:
+def _tellName(event: events.Opened, name: str) -> None:
     peer, name = event.peer, plain(name)
     line = f"{event.service}: {peer.kind} {peer} is {name}"
     fields: Fields = {"service": event.service, "transport": peer.kind, "peer": str(peer)}

@@ -9,23 +9,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from .. import events
 from ..about import aboutPeer, addressText
-from ..events import (
-    BytesReceived,
-    BytesSent,
-    Closed,
-    Cut,
-    Dropped,
-    Event,
-    Failed,
-    InputEnded,
-    MessageReceived,
-    MessageSent,
-    Opened,
-    Paused,
-    Refused,
-    Resumed,
-)
 from ..message import Peer
 
 # C1 and DEL, what breaks lines or turns the direction of writing, and surrogates: `cat` may show the rest.
@@ -52,49 +37,54 @@ class EventLines:
         self._localOf = localOf
         self._locals: dict[int, str] = {}
 
-    def __call__(self, event: Event, time: float) -> bytes:
+    def __call__(self, event: events.Event, time: float) -> bytes:
         """Give an event as a line."""
         peer = event.peer
         head: dict[str, Any] = {"service": event.service, "transport": peer.kind}
         if peer.connection:
             head["connection"] = peer.connection
-        if isinstance(event, Opened):
+        if isinstance(event, events.Opened):
             self._locals[peer.connection] = addressText(event.local)
         local = self._locals.get(peer.connection) or (self._localOf(peer) if peer.kind == "udp" else "")
         head |= {"peer": str(peer), **({"local": local} if local else {})}
-        if isinstance(event, Closed):
+        if isinstance(event, events.Closed):
             self._locals.pop(peer.connection, None)
         name, fields = _said(event)
         return lineOf(time, name, **head, **fields)
 
 
-def _said(event: Event) -> tuple[str, dict[str, Any]]:
+def _said(event: events.Event) -> tuple[str, dict[str, Any]]:
     peer = event.peer
     match event:
-        case MessageReceived(payload=payload, isBinary=isBinary):
+        case events.MessageReceived(payload=payload, isBinary=isBinary):
             return "message", {
                 "direction": "in",
                 "kind": _kind(peer, isBinary),
                 **bytesFields(payload, peer.encoding),
             }
-        case MessageSent(payload=payload, isBinary=isBinary):
+        case events.MessageSent(payload=payload, isBinary=isBinary):
             kind = _kind(peer, isBinary)
             return "message", {"direction": "out", "kind": kind, **bytesFields(payload, peer.encoding)}
-        case BytesReceived(data=data):
+        case events.BytesReceived(data=data):
             return "wire", {"direction": "in", **bytesFields(data, peer.encoding)}
-        case BytesSent(data=data):
+        case events.BytesSent(data=data):
             return "wire", {"direction": "out", **bytesFields(data, peer.encoding)}
-        case Opened():
+        case events.Opened():
             return "opened", {**aboutPeer(peer)}
-        case InputEnded():
+        case events.InputEnded():
             return "finished", {}
-        case Closed(by=by, reason=reason):
+        case events.Closed(by=by, reason=reason):
             return "closed", {"by": by, "reason": reason}
-        case Refused(rule=rule, reason=reason):
+        case events.Refused(rule=rule, reason=reason):
             return "refused", {"rule": rule, "reason": reason}
-        case Failed(failure=failure):
+        case events.Failed(failure=failure):
             return "failed", {"reason": failure.getErrorMessage()[:_TRACEBACK]}
-        case Cut(reason=reason) | Dropped(reason=reason) | Paused(reason=reason) | Resumed(reason=reason):
+        case (
+            events.Cut(reason=reason)
+            | events.Dropped(reason=reason)
+            | events.Paused(reason=reason)
+            | events.Resumed(reason=reason)
+        ):
             return type(event).__name__.lower(), {"reason": reason}
     raise TypeError(event)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -83,36 +83,33 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("shared")
 
 
-@pytest.fixture(scope="session")
-def lab(folder: Path) -> Iterator[Server]:
-    """configs/lab.toml: echo, chat and a oneshot that takes what the first read brings."""
-    (folder / "lab").mkdir()
-    with serving(folder / "lab", "lab.toml") as server:
-        yield server
+def shared(name: str, config: str) -> Callable[[Path], Iterator[Server]]:
+    """Give a fixture: a server for the whole session, in a folder of its own.
+
+    @param config: as of `serving`.
+    """
+
+    @pytest.fixture(scope="session", name=name)
+    def fixture(folder: Path) -> Iterator[Server]:
+        (folder / name).mkdir()
+        with serving(folder / name, config) as server:
+            yield server
+
+    return fixture
 
 
-@pytest.fixture(scope="session")
-def echo(folder: Path) -> Iterator[Server]:
-    """configs/echo.toml: exact, and by lines with a prefix."""
-    (folder / "echo").mkdir()
-    with serving(folder / "echo", "echo.toml") as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def oneshot(folder: Path) -> Iterator[Server]:
-    """configs/oneshot.toml: a request that is a line, all until the end, or 8 bytes."""
-    (folder / "oneshot").mkdir()
-    with serving(folder / "oneshot", "oneshot.toml") as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def custom(folder: Path) -> Iterator[Server]:
-    """configs/custom.toml: a file of ten lines beside the config."""
-    (folder / "custom").mkdir()
-    with serving(folder / "custom", "custom.toml") as server:
-        yield server
+lab = shared("lab", "lab.toml")
+"""configs/lab.toml: echo, chat and a oneshot that takes what the first read brings."""
+echo = shared("echo", "echo.toml")
+"""configs/echo.toml: exact, and by lines with a prefix."""
+oneshot = shared("oneshot", "oneshot.toml")
+"""configs/oneshot.toml: a request that is a line, all until the end, or 8 bytes."""
+custom = shared("custom", "custom.toml")
+"""configs/custom.toml: a file of ten lines beside the config."""
+web = shared("web", "http-oneshot.toml")
+"""configs/http-oneshot.toml: one HTTP request, one answer."""
+special = shared("special", SPECIAL)
+"""SPECIAL: what the shipped configs do not have; nothing is traced."""
 
 
 @pytest.fixture(scope="session")
@@ -121,22 +118,6 @@ def secure(folder: Path) -> Iterator[Server]:
     (folder / "tls").mkdir()
     certify(folder / "tls").rename(folder / "ca.pem")
     with serving(folder / "tls", "tls.toml") as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def web(folder: Path) -> Iterator[Server]:
-    """configs/http-oneshot.toml: one HTTP request, one answer."""
-    (folder / "web").mkdir()
-    with serving(folder / "web", "http-oneshot.toml") as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def special(folder: Path) -> Iterator[Server]:
-    """SPECIAL: what the shipped configs do not have; nothing is traced."""
-    (folder / "special").mkdir()
-    with serving(folder / "special", SPECIAL) as server:
         yield server
 
 

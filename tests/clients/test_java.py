@@ -5,24 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
-
 from tests.process import Server
 
-from .outside import HERE, Client, Serve, requireClient, run
+from .outside import Client, Serve, requireClient, run
 
 LOCAL = "127.0.0.1"
 # Starts faster; these programs are over before a compiler would pay.
 JAVA = ("java", "-Xshare:auto", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
-
-
-@pytest.fixture(scope="session")
-def classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the compiled programs."""
-    requireClient("javac", "java")
-    folder = tmp_path_factory.mktemp("classes")
-    run("javac", "-encoding", "UTF-8", "-d", folder, *sorted((HERE / "java").glob("*.java")))
-    return folder
 
 
 def lines(classes: Path, port: int, charset: str = "UTF-8", first: int = 0, *options: str) -> Client:

@@ -37,7 +37,7 @@ def rowsOf(told: list[Any]) -> dict[str, dict[str, Any]]:
 def keyOf(lab: MemoryLab, watched: Watched, port: int) -> str:
     """Give the key of the conversation with a port."""
     found = lab.lab.console._desk.talks  # type: ignore[union-attr]
-    return next(each.key for each in found if each.peer.port == port and each.closed is None)
+    return next(each.key for each in found if each.peer.port == port and each.by is None)
 
 
 def test_rows(lab: MemoryLab, asker: Asker) -> None:
@@ -51,7 +51,8 @@ def test_rows(lab: MemoryLab, asker: Asker) -> None:
     rows = rowsOf(watched.told())
     one = rows["127.0.0.1:1"]
     assert (one["received"], one["sent"], one["receivedBytes"]) == (1, 1, 7)
-    assert rows["127.0.0.1:2"]["closed"] == "peer: closed"
+    ended = rows["127.0.0.1:2"]
+    assert (ended["closed"], ended["by"], ended["why"]["code"]) == ("peer: closed", "peer", "why-closed")
 
 
 def test_messages(lab: MemoryLab, asker: Asker) -> None:
@@ -154,6 +155,11 @@ def test_figures(lab: MemoryLab, asker: Asker) -> None:
     ]
     event = next(each["event"] for each in told if each.get("event", {}).get("kind") == "refused")
     assert event["text"] == "tcp 192.0.2.7:40000 refused: ban: 192.0.2.0/24: by the operator"
+    assert (event["who"], event["code"], event["values"]) == (
+        "tcp 192.0.2.7:40000",
+        "why-ban",
+        {"network": "192.0.2.0/24"},
+    )
 
 
 # Hands
@@ -176,7 +182,10 @@ def test_write(lab: MemoryLab, asker: Asker) -> None:
     assert other.received == b"\x00\xff"
     told = asker.do("write", to=[keys[0], keys[2], "999"], text="two\nlines")
     assert told["sent"] == 1
-    assert [key for key, _ in told["faults"]] == ["999", keys[0]]
+    assert [(each["key"], each["code"]) for each in told["faults"]] == [
+        ("999", "not-gone"),
+        (keys[0], "why-no-line"),
+    ]
 
 
 def test_close(lab: MemoryLab, asker: Asker) -> None:
@@ -216,9 +225,8 @@ def test_ban(lab: MemoryLab, asker: Asker, tmp_path: Path) -> None:
     assert not refused.connected
     assert {"rules": [rule]} in watched.told()
     asker.do("reload")
-    assert asker.ask("rule", {"kind": "ban", "what": "192.0.2.7"})[2] == {
-        "error": "there is a ban of 192.0.2.7/32 already"
-    }
+    again = asker.ask("rule", {"kind": "ban", "what": "192.0.2.7"})[2]
+    assert again["error"] == "there is a ban of 192.0.2.7/32 already"
     for wrong in ("everybody", "all", "192.0.2.7/24", "fe80::1%eth0"):
         assert asker.ask("rule", {"kind": "ban", "what": wrong})[0] == 400
     assert asker.do("end-rule", **rule) == {"rules": []}
@@ -253,3 +261,8 @@ def test_logged(lab: MemoryLab, asker: Asker) -> None:
     asker.do("close", to=["*"])
     event = next(each["event"] for each in watched.told() if "event" in each)
     assert (event["kind"], event["text"]) == ("done", "operator 1 (127.0.0.1): closed 0 of *")
+    assert (event["who"], event["code"], event["values"]) == (
+        "operator 1 (127.0.0.1)",
+        "did-close",
+        {"count": "0", "to": "*"},
+    )

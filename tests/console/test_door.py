@@ -85,7 +85,7 @@ def test_viewer(name: str, lab: MemoryLab) -> None:
     viewer = Asker(lab, tokens(lab)[1])
     assert Watched(lab, viewer).first["role"] == "viewer"
     status, _, told = viewer.ask(name, {})
-    assert (status, told) == (403, {"error": "you may look, and do nothing"})
+    assert (status, told["error"]) == (403, "you may look, and do nothing")
 
 
 def test_leave(lab: MemoryLab) -> None:
@@ -102,10 +102,14 @@ def test_asked_wrongly(lab: MemoryLab) -> None:
     asker = Asker(lab, tokens(lab)[0])
     assert asker.ask("nothing", {})[0] == 404
     assert asker.ask("write")[0] == 405
-    assert asker.ask("write", {"to": ["1"], "data": "?"})[2] == {"error": "data: this is no base64"}
+    assert asker.ask("write", {"to": ["1"], "data": "?"})[2]["error"] == "data: this is no base64"
     assert asker.ask("write", {"to": []})[0] == 400
-    assert asker.ask("write", {"to": ["1"], "what": 1})[2] == {"error": "what: Extra inputs are not permitted"}
-    assert asker.ask("follow", {"stream": "9"})[2] == {"error": "there is no such stream"}
+    assert asker.ask("write", {"to": ["1"], "what": 1})[2] == {
+        "error": "what: Extra inputs are not permitted",
+        "code": "not-asked-so",
+        "values": {"where": "what", "what": "Extra inputs are not permitted"},
+    }
+    assert asker.ask("follow", {"stream": "9"})[2]["error"] == "there is no such stream"
 
 
 def test_page_headers(lab: MemoryLab) -> None:

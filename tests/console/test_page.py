@@ -164,6 +164,7 @@ def test_write(enter: Enter, connect: Callable[..., socket.socket], tmp_path: Pa
     page = enter()
     first, second = connect("echo"), connect("echo")
     openTalk(page, first)
+    see(page, "Nothing yet.")
     form = page.locator("form.composer")
     for kind, text, data in (
         ("text", "안녕 👋", "안녕 👋".encode()),
@@ -287,10 +288,61 @@ def test_thousands(enter: Enter, server: Server, connect: Callable[..., socket.s
     see(page, f"127.0.0.1:{port(many[3])}", ".about")
 
 
-def test_korean_on_a_phone(enter: Enter) -> None:
-    """A Korean phone at night reads Korean in the dark, and nothing is wider than it; the switch gives English."""
+def test_keyboard(enter: Enter, connect: Callable[..., socket.socket]) -> None:
+    """All is reached by keys: what is focused is seen, Escape goes back to where one was, and ends notices."""
+    page = enter()
+    connections = [connect("echo") for _ in range(3)]
+    names = []
+    for _ in range(9):
+        page.keyboard.press("Tab")
+        names.append(page.evaluate("document.activeElement.textContent"))
+        assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    assert [each for each in names if each not in "◐☀☾"] == [
+        *("To the content", "socklab", "Overview", "Connections", "Operator", "Client", "한국어", "Leave"),
+    ]
+    page.get_by_role("link", name="Connections").first.press("Enter")
+    shows(page, "document.activeElement.id", "view")
+    where = f"127.0.0.1:{port(connections[1])}"
+    page.get_by_role("link", name=where).press("Enter")
+    see(page, where, ".about")
+    page.keyboard.press("Escape")
+    shows(page, "document.activeElement.textContent", where)
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Space")
+    see(page, "To the selected: 1", "h2")
+    page.locator(".hands form").get_by_label("Form").select_option("hex")
+    page.locator(".hands form").get_by_label("Message").fill("x")
+    page.locator(".hands form").get_by_label("Message").press("Enter")
+    see(page, "no pairs of hex digits", ".toast")
+    page.keyboard.press("Escape")
+    page.locator(".toast").wait_for(state="detached")
+
+
+def test_moved(enter: Enter) -> None:
+    """When a reload has moved the console, its page gives the way there."""
+    page = enter(view="rules")
+    page.evaluate(
+        """async () => {
+            const { changed, state } = await import("/page/state.js");
+            state.moved = { scheme: "https", where: "*:59301" };
+            changed("live");
+        }"""
+    )
+    link = page.get_by_role("link", name="The console has moved")
+    assert link.get_attribute("href") == "https://127.0.0.1:59301/#/rules"
+
+
+def test_korean_on_a_phone(enter: Enter, connect: Callable[..., socket.socket]) -> None:
+    """A Korean phone at night reads Korean in the dark, of the server too; nothing is wider than it; the switch
+    gives English."""
     page = enter(locale="ko-KR", color_scheme="dark", viewport={"width": 360, "height": 740}, has_touch=True)
     see(page, "서비스", "h2")
+    connect("staff")
+    see(page, '규칙 "deny all"', ".events")
+    page.evaluate("location.hash = '#/rules'")
+    page.get_by_label("주소나 네트워크").fill("192.0.2.0/33")
+    page.get_by_role("button", name="더하기").click()
+    see(page, "IP 주소나 네트워크를 쓰세요", ".toast")
     for view in ("overview", "connections", "rules", "client"):
         page.evaluate("view => { location.hash = `#/${view}`; }", view)
         page.locator(f"main.{view}").wait_for()
@@ -304,9 +356,9 @@ def test_korean_on_a_phone(enter: Enter) -> None:
     missing = page.evaluate(
         """async () => {
             const wanted = new Set();
-            const names = ["main", "overview", "connections", "talk", "messages", "compose", "rules", "client"];
-            for (const name of names) {
-                const text = await (await fetch(`/page/${name}.js`)).text();
+            const names = performance.getEntriesByType("resource").map((each) => each.name);
+            for (const name of names.filter((each) => each.endsWith(".js") && !each.endsWith("/uplot.js"))) {
+                const text = await (await fetch(name)).text();
                 const found = text.matchAll(/\\bt\\("((?:[^"\\\\]|\\\\.)*)"\\)/g);
                 for (const match of found) wanted.add(JSON.parse(`"${match[1]}"`));
             }

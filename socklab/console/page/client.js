@@ -3,7 +3,7 @@
 import { post } from "./api.js";
 import { composer } from "./compose.js";
 import { el, toast } from "./dom.js";
-import { t } from "./i18n.js";
+import { said, t } from "./i18n.js";
 import { messageList } from "./messages.js";
 import { isOperator, state, when } from "./state.js";
 import { decode, encode, fromBase64, toBase64 } from "./text.js";
@@ -60,7 +60,7 @@ function throughServer(address, told) {
     if (what.message) told.message(what.message);
     if (what.ended !== undefined) {
       end();
-      told.ended(what.ended);
+      told.ended(said(what.ended));
     }
   });
   const opened = post("client-open", { stream: state.stream, id, address });
@@ -79,7 +79,7 @@ export function client(place, shared) {
     place.append(el("p", { class: "soft" }, t("You may look, and do nothing.")));
     return () => undefined;
   }
-  const messages = messageList("client");
+  const messages = messageList("client", t("What is sent, and what comes, stands here."));
   const address = el("input", { name: "address", list: "services", required: true, "aria-label": t("Address"), placeholder: "tcp://127.0.0.1:59000", autocomplete: "off", spellcheck: "false", value: settings.address });
   const services = el("datalist", { id: "services" });
   const pick = el("select", { name: "service", "aria-label": t("Service"), onchange: () => pick.value && setAddress(pick.value) });
@@ -104,6 +104,7 @@ export function client(place, shared) {
 
   function remember() {
     Object.assign(settings, { address: address.value, mode: mode.value, end: lineEnd.value });
+    form.mayBeBinary(/^wss?:/.test(address.value));
   }
 
   async function open() {
@@ -188,7 +189,7 @@ export function client(place, shared) {
   }
 
   function drawServices() {
-    const found = state.lab.services.flatMap((service) => service.listeners.map((listener) => [addressOf(listener), `${service.name} ${listener.transport}`]));
+    const found = state.lab.services.flatMap((service) => service.listeners.map((listener) => [addressOf(listener), `${service.name} ${listener.transport}${listener.encoding === "utf-8" ? "" : ` ${listener.encoding}`}`]));
     pick.replaceChildren(el("option", { value: "" }, t("A service of this server")), ...found.map(([value, title]) => el("option", { value }, `${title} · ${value}`)));
     services.replaceChildren(...found.map(([value, title]) => el("option", { value }, title)));
   }
@@ -222,6 +223,7 @@ export function client(place, shared) {
   const end = when("lab", drawServices);
   drawServices();
   drawSaves();
+  remember();
   draw();
   return () => {
     end();

@@ -27,9 +27,10 @@ export function composer(send, label = "Send") {
       form.requestSubmit();
     }
   });
+  const asBinary = el("label", { title: t("On WebSocket: a binary message") }, binary, " ", t("binary"));
   const form = el("form", { class: "composer", onsubmit: submit },
     input, file,
-    el("div", { class: "bar" }, kind, el("label", { title: t("On WebSocket: a binary message") }, binary, " ", t("binary")), el("span", { class: "grow" }), button));
+    el("div", { class: "bar" }, kind, asBinary, el("span", { class: "grow" }), button));
 
   async function read() {
     const isBinary = binary.checked;
@@ -68,7 +69,9 @@ export function composer(send, label = "Send") {
     input.value = value.text ?? "";
     binary.checked = Boolean(value.binary);
   };
-  return Object.assign(form, { get, set });
+  // Only WebSocket knows two kinds of message.
+  const mayBeBinary = (may) => (asBinary.hidden = !may);
+  return Object.assign(form, { get, set, mayBeBinary });
 }
 
 /** What `write` is told of a message. */

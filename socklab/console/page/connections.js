@@ -3,8 +3,8 @@
 import { post } from "./api.js";
 import { bodyOf, composer } from "./compose.js";
 import { el, setText, toast } from "./dom.js";
-import { t } from "./i18n.js";
-import { isOperator, state, when } from "./state.js";
+import { said, t } from "./i18n.js";
+import { isOperator, standing, state, when } from "./state.js";
 import { size, span } from "./text.js";
 
 const HEIGHT = 34; // Pixels of a row, as in style.css.
@@ -18,9 +18,9 @@ const COLUMNS = [
   ["sent", "Out", (row) => row.sent.toLocaleString(), "number"],
   ["receivedBytes", "Bytes in", (row) => size(row.receivedBytes), "number wide"],
   ["sentBytes", "Bytes out", (row) => size(row.sentBytes), "number wide"],
-  ["closed", "State", (row) => row.closed ?? t("open"), "state"],
+  ["closed", "State", standing, "state"],
 ];
-const settings = { sort: "key", down: true, filter: "", ended: false };
+const settings = { sort: "key", down: true, filter: "", ended: false, top: 0, opened: null };
 const selected = new Set();
 
 export function connections(place) {
@@ -28,20 +28,22 @@ export function connections(place) {
   const filter = el("input", { type: "search", placeholder: t("Filter: service, address, transport"), "aria-label": t("Filter"), value: settings.filter });
   const ended = el("input", { type: "checkbox" });
   ended.checked = settings.ended;
-  const rows = el("div", { class: "rows", role: "rowgroup" });
+  const rows = el("div", { class: "rows", role: "presentation" });
   const empty = el("p", { class: "soft empty" }, t("Nobody is here."));
-  const body = el("div", { class: "viewport", tabindex: 0, "aria-label": t("Connections") }, empty, rows);
+  const body = el("div", { class: "viewport", tabindex: 0, role: "rowgroup", "aria-label": t("Connections") }, rows);
   const elements = new Map();
   const heads = COLUMNS.map(([name, title, , kind]) =>
-    el("button", { class: `cell ${kind}`, role: "columnheader", onclick: () => sortBy(name) }, t(title)));
+    el("span", { class: `cell ${kind}`, role: "columnheader" }, el("button", { type: "button", onclick: () => sortBy(name) }, t(title))));
   const all = el("input", { type: "checkbox", "aria-label": t("Select all that are shown") });
+  const table = el("div", { role: "table", "aria-label": t("Connections") },
+    el("div", { role: "rowgroup" },
+      el("div", { class: "row head", role: "row" }, el("span", { class: "cell check", role: isOperator() ? "columnheader" : null }, isOperator() ? all : null), heads)),
+    body);
   const hands = el("section", { class: "card hands" });
   place.append(
     el("h1", {}, t("Connections")),
     el("div", { class: "bar" }, filter, el("label", {}, ended, " ", t("ended too")), el("span", { class: "grow" }), count),
-    el("div", { class: `grid card${isOperator() ? "" : " looks"}`, role: "table", "aria-label": t("Connections") },
-      el("div", { class: "row head", role: "row" }, el("span", { class: "cell check" }, isOperator() ? all : null), heads),
-      body),
+    el("div", { class: `grid card${isOperator() ? "" : " looks"}` }, table, empty),
     isOperator() ? hands : el("span"),
   );
   let shown = [];
@@ -51,8 +53,11 @@ export function connections(place) {
     shown = [];
     for (const row of state.rows.values()) {
       if (row.closed && !settings.ended) continue;
-      const text = `#${row.key} ${row.service} ${row.transport} ${row.peer} ${row.path} ${row.closed ?? ""}`.toLowerCase();
-      if (words.every((word) => text.includes(word))) shown.push(row);
+      if (words.length) {
+        const text = `#${row.key} ${row.service} ${row.transport} ${row.peer} ${row.path} ${standing(row)}`.toLowerCase();
+        if (!words.every((word) => text.includes(word))) continue;
+      }
+      shown.push(row);
     }
     const name = settings.sort;
     const sign = settings.down ? -1 : 1;
@@ -71,6 +76,7 @@ export function connections(place) {
       head.setAttribute("aria-sort", isSorted ? (settings.down ? "descending" : "ascending") : "none");
     });
     count.textContent = `${shown.length.toLocaleString()} / ${state.rows.size.toLocaleString()}`;
+    table.setAttribute("aria-rowcount", shown.length + 1);
     rows.style.height = `${shown.length * HEIGHT}px`;
     const first = Math.max(0, Math.floor(body.scrollTop / HEIGHT) - 5);
     const last = Math.min(shown.length, Math.ceil((body.scrollTop + body.clientHeight) / HEIGHT) + 5);
@@ -108,9 +114,10 @@ export function connections(place) {
     });
     const where = `#/talk/${encodeURIComponent(key)}`;
     const element = el("div", { role: "row" },
-      el("span", { class: "cell check" }, isOperator() ? check : null),
+      el("span", { class: "cell check", role: isOperator() ? "cell" : null }, isOperator() ? check : null),
       COLUMNS.map(([name, , , kind]) => el("span", { class: `cell ${kind}`, role: "cell" }, name === "peer" ? el("a", { href: where, "data-key": key }) : null)));
     element.addEventListener("click", (event) => {
+      if (!event.target.closest("input")) settings.opened = key;
       if (!event.target.closest("a, input")) location.hash = where;
     });
     return element;
@@ -127,7 +134,10 @@ export function connections(place) {
     }
     COLUMNS.forEach(([name, , show], at) => {
       const cell = element.children[at + 1];
-      setText(name === "peer" ? cell.firstChild : cell, String(show(row)));
+      const text = String(show(row));
+      setText(name === "peer" ? cell.firstChild : cell, text);
+      // Those that may be cut off.
+      if (name === "peer" || name === "closed") cell.title = text;
     });
   }
 
@@ -142,9 +152,9 @@ export function connections(place) {
   const form = composer(async (message) => {
     const { sent, faults } = await post("write", { to: to(), ...bodyOf(message) });
     toast(`${t("Written to")} ${sent}`);
-    for (const [key, why] of faults.slice(0, 3)) toast(`#${key}: ${why}`, true);
+    for (const fault of faults.slice(0, 3)) toast(`#${fault.key}: ${said(fault)}`, true);
   }, "Write");
-  const act = (name, label, body, kind = "") => el("button", { type: "button", class: kind, onclick: async () => {
+  const act = (name, label, body, kind = "", title = "") => el("button", { type: "button", class: kind, title, onclick: async () => {
     try {
       const { closed } = await post(name, body());
       toast(`${t("Closed")}: ${closed}`);
@@ -154,10 +164,11 @@ export function connections(place) {
   } }, t(label));
   hands.append(title, form, el("div", { class: "bar" },
     act("close", "Close", () => ({ to: to() })),
-    act("close", "Reset", () => ({ to: to(), reset: true }), "danger")));
+    act("close", "Reset", () => ({ to: to(), reset: true }), "danger", t("At once, losing what is owed; on TCP by RST"))));
 
   function drawHands() {
     hands.hidden = !selected.size;
+    form.mayBeBinary([...selected].some((key) => state.rows.get(key)?.transport === "websocket"));
     title.textContent = `${t("To the selected")}: ${selected.size.toLocaleString()}`;
     const open = shown.filter((row) => !row.closed && row.peer !== "*");
     all.checked = open.length > 0 && open.every((row) => selected.has(row.key));
@@ -202,5 +213,12 @@ export function connections(place) {
     }
   });
   choose();
-  return end;
+  body.scrollTop = settings.top;
+  draw();
+  if (settings.opened) rows.querySelector(`a[data-key="${CSS.escape(settings.opened)}"]`)?.focus({ preventScroll: true });
+  settings.opened = null;
+  return () => {
+    settings.top = body.scrollTop;
+    end();
+  };
 }

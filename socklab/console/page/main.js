@@ -3,7 +3,7 @@
 import { post } from "./api.js";
 import { client } from "./client.js";
 import { connections } from "./connections.js";
-import { el, toast } from "./dom.js";
+import { closeToasts, el, toast } from "./dom.js";
 import { language, setLanguage, t } from "./i18n.js";
 import { overview } from "./overview.js";
 import { rules } from "./rules.js";
@@ -13,6 +13,13 @@ import { talk } from "./talk.js";
 const VIEWS = { overview, connections, talk, rules, client };
 const TABS = [["overview", "Overview"], ["connections", "Connections"], ["rules", "Operator"], ["client", "Client"]];
 const THEMES = { auto: "◐", light: "☀", dark: "☾" };
+
+/** Where this view is after a reload that has the console listen elsewhere. */
+function elsewhere({ scheme, where }) {
+  const at = where.lastIndexOf(":");
+  const host = ["*", "127.0.0.1", "[::]", "[::1]"].includes(where.slice(0, at)) ? location.hostname : where.slice(0, at);
+  return `${scheme}://${host}:${where.slice(at + 1)}/${location.hash}`;
+}
 
 let leave = () => undefined;
 
@@ -51,6 +58,7 @@ function frame() {
   function drawStatus() {
     const lost = state.lost ? ` · ${t("events lost")}: ${state.lost.toLocaleString()}` : "";
     status.textContent = state.live ? `${t(state.role ?? "")}${lost}` : t("no connection to the server");
+    if (state.moved) status.append(" · ", el("a", { href: elsewhere(state.moved) }, t("The console has moved: go there")));
     status.className = state.live ? "status live" : "status";
   }
 
@@ -69,13 +77,23 @@ function frame() {
     scrollTo(0, 0);
   }
 
+  function go() {
+    show();
+    // Who goes by keyboard goes on from here, and not from the top of the page.
+    if (!place.contains(document.activeElement)) place.focus({ preventScroll: true });
+  }
+
   when("live", drawStatus);
   drawStatus();
   // What may be done depends on who one is.
   const end = when("begun", () => {
     end();
-    addEventListener("hashchange", show);
+    addEventListener("hashchange", go);
     show();
+  });
+  addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || event.isComposing || closeToasts()) return;
+    if (place.className === "talk" && !event.target.closest("input, select, textarea")) location.hash = "#/connections";
   });
   listen(() => location.reload());
 }

@@ -7,14 +7,15 @@ import { clock, fromBase64, hex, parts, size } from "./text.js";
 const MOST = 2000; // Messages that a list shows.
 const ARROWS = { in: "←", out: "→", end: "⊣" };
 
-/** A list of messages with its controls: follow, pause, search, clear, download. */
-export function messageList(name) {
+/** A list of messages with its controls: follow, pause, search, clear, download; `hint` stands there while there are none. */
+export function messageList(name, hint) {
   const list = el("ol", { class: "messages", tabindex: 0, "aria-label": t("Messages") });
   const search = el("input", { type: "search", placeholder: t("Search text or hex"), "aria-label": t("Search") });
   const followed = el("input", { type: "checkbox" });
   followed.checked = true;
   const pause = el("button", { type: "button", "aria-pressed": "false", onclick: togglePause }, t("Pause"));
   const note = el("span", { class: "soft", role: "status" });
+  const empty = el("p", { class: "soft empty" }, hint);
   let messages = [];
   let waiting = [];
   let isPaused = false;
@@ -46,6 +47,7 @@ export function messageList(name) {
   }
 
   function count() {
+    empty.hidden = messages.length > 0;
     const found = messages.filter((each) => !each.element.hidden).length;
     note.textContent = (search.value ? `${found} / ${messages.length}` : `${messages.length}`) + (waiting.length ? ` (+${waiting.length})` : "");
   }
@@ -92,14 +94,15 @@ export function messageList(name) {
     scroll();
   });
   // Who scrolls up wants to read; who comes back to the end wants what is new.
-  list.addEventListener("wheel", () => requestAnimationFrame(() => {
+  const look = () => requestAnimationFrame(() => {
     followed.checked = list.scrollTop + list.clientHeight > list.scrollHeight - 30;
-  }), { passive: true });
+  });
+  for (const way of ["wheel", "touchmove", "keydown"]) list.addEventListener(way, look, { passive: true });
   followed.addEventListener("change", scroll);
   const bar = el("div", { class: "bar" }, search, el("label", {}, followed, " ", t("follow")), pause,
     el("button", { type: "button", onclick: clear }, t("Clear")),
     el("button", { type: "button", onclick: download }, t("Download")), el("span", { class: "grow" }), note);
-  return { bar, list, take, clear, last: () => Math.max(0, ...messages.map((each) => each.n ?? 0), ...waiting.map((each) => each.n ?? 0)) };
+  return { bar, list: el("div", { class: "stage" }, list, empty), take, clear, last: () => Math.max(0, ...messages.map((each) => each.n ?? 0), ...waiting.map((each) => each.n ?? 0)) };
 }
 
 /** A text whose controls can be told from what only looks like them. */

@@ -1,21 +1,30 @@
 // What is served, how it goes, what is near its limit, and who was not let in.
 
 import uPlot from "./uplot.js";
-import { el } from "./dom.js";
-import { t } from "./i18n.js";
+import { el, patch } from "./dom.js";
+import { said, t } from "./i18n.js";
 import { clock, duration, size } from "./text.js";
 import { quantile, state, when } from "./state.js";
 
+const WHOLE = [0, 1, 2, 3, 4, 5, 6].flatMap((power) => [1, 2, 5].map((each) => each * 10 ** power));
 const PLOTS = [
-  { title: "Connections", series: [["open", "open"]], show: (value) => `${Math.round(value)}` },
+  { title: "Connections", series: [["open", "open"]], show: (value) => `${value}`, steps: WHOLE },
   { title: "Messages per second", series: [["received", "received"], ["sent", "sent"]], show: (value) => `${+value.toPrecision(3)}` },
-  { title: "Bytes per second", series: [["receivedBytes", "received"], ["sentBytes", "sent"]], show: size },
+  { title: "Bytes per second", series: [["receivedBytes", "received"], ["sentBytes", "sent"]], show: size, steps: Array.from({ length: 50 }, (_, power) => 2 ** power) },
   { title: "Latency", series: [["p50", "handling p50"], ["p99", "handling p99"], ["lag", "reactor p99"]], show: duration },
 ];
 
+const DASHES = [[], [6, 4], [2, 3]]; // A line that lies on another one must not hide it.
+
+/** What happened, to whom or by whom. */
+function eventText({ kind, service, who, rule, code, values }) {
+  if (kind === "done") return `${who.replace(/^\w+/, t)}: ${said({ code, values })}`;
+  return [service, who, rule, said({ code, values })].filter(Boolean).join(" · ");
+}
+
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-function plot(place, { series, show }) {
+function plot(place, { series, show, steps }) {
   const axis = { stroke: colour("--soft"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, font: "11px system-ui" };
   const colours = [colour("--one"), colour("--two"), colour("--three")];
   const isNarrow = place.clientWidth < 350;
@@ -23,14 +32,14 @@ function plot(place, { series, show }) {
     {
       width: place.clientWidth,
       height: 150,
-      legend: { live: false },
+      legend: { live: false, markers: { fill: (self, index) => self.series[index].stroke(self, index), width: 0 } },
       cursor: { show: false },
       scales: { y: { range: (_, low, high) => [0, high > 0 ? high * 1.15 : 1] } },
       axes: [
-        { ...axis, size: 26, space: isNarrow ? 90 : 70, values: (_, ticks) => ticks.map((each) => clock(each, 0)) },
-        { ...axis, size: 62, values: (_, ticks) => ticks.map((each) => (each === 0 ? "0" : show(each))) },
+        { ...axis, size: 26, space: isNarrow ? 90 : 70, incrs: [1, 2, 5, 10, 15, 30, 60, 300], values: (_, ticks) => ticks.map((each) => clock(each, 0)) },
+        { ...axis, size: 62, incrs: steps, values: (_, ticks) => ticks.map((each) => (each === 0 ? "0" : show(each))) },
       ],
-      series: [{}, ...series.map(([, label], index) => ({ label: t(label), stroke: colours[index], width: 1.5, spanGaps: false, points: { show: false } }))],
+      series: [{}, ...series.map(([, label], index) => ({ label: t(label), stroke: colours[index], width: 1.5, dash: DASHES[index], spanGaps: false, points: { show: false } }))],
     },
     [[], ...series.map(() => [])],
     place,
@@ -41,7 +50,9 @@ export function overview(place) {
   const services = el("tbody");
   const limits = el("div", { class: "limits" });
   const refused = el("tbody");
-  const events = el("ol", { class: "events" });
+  const events = el("ol", { class: "events", tabindex: 0, "aria-label": t("Events") });
+  const none = el("p", { class: "soft" }, t("Nothing so far."));
+  const lines = new Map();
   const plots = PLOTS.map((each) => ({ ...each, place: el("div", { class: "plot" }) }));
   place.append(
     el("h1", {}, t("Overview")),
@@ -54,7 +65,7 @@ export function overview(place) {
       el("section", { class: "card" }, el("h2", {}, t("Limits")), limits),
       el("section", { class: "card" }, el("h2", {}, t("Refused")), el("div", { class: "scroll" }, el("table", {},
         el("thead", {}, el("tr", {}, el("th", {}, t("Service")), el("th", {}, t("Rule")), el("th", { class: "number" }, t("Times")))), refused)))),
-    el("section", { class: "card" }, el("h2", {}, t("Events")), events),
+    el("section", { class: "card" }, el("h2", {}, t("Events")), none, events),
   );
 
   function draw() {
@@ -65,20 +76,31 @@ export function overview(place) {
       each.plot ??= each.place.clientWidth ? plot(each.place, each) : null;
       each.plot?.setData([times, ...each.series.map(([name]) => history.map((point) => point[name]))]);
     }
-    services.replaceChildren(...state.lab.services.flatMap(servicesRows));
-    limits.replaceChildren(...figures.limits.map(limit));
+    patch(services, state.lab.services.flatMap(servicesRows));
+    patch(limits, figures.limits.map(limit));
     const rows = figures.counts.flatMap(({ service, transport, refused: rules }) =>
       Object.entries(rules).map(([rule, times]) => el("tr", {}, el("td", {}, `${service} ${transport}`), el("td", {}, el("code", {}, rule)), el("td", { class: "number" }, times.toLocaleString()))));
-    refused.replaceChildren(...(rows.length ? rows : [el("tr", {}, el("td", { colspan: 3, class: "soft" }, t("Nobody, so far.")))]));
+    patch(refused, rows.length ? rows : [el("tr", {}, el("td", { colspan: 3, class: "soft" }, t("Nobody, so far.")))]);
   }
 
   function drawEvents() {
-    const lines = state.events.slice(0, 30).map((each) =>
-      el("li", { class: each.kind },
+    // Those that are there stay: a link may be focused.
+    const seen = new Set(state.events.slice(0, 30));
+    for (const each of [...seen].reverse()) {
+      if (lines.has(each)) continue;
+      lines.set(each, el("li", { class: each.kind },
         el("time", {}, clock(each.time, 0)),
         el("b", {}, t(each.kind)),
-        el("span", {}, each.service ? `${each.service}: ` : "", each.text, each.key && state.rows.has(each.key) ? [" ", el("a", { href: `#/talk/${each.key}` }, `#${each.key}`)] : null)));
-    events.replaceChildren(...(lines.length ? lines : [el("li", { class: "soft" }, t("Nothing so far."))]));
+        el("span", {}, eventText(each), each.key && state.rows.has(each.key) ? [" ", el("a", { href: `#/talk/${each.key}` }, `#${each.key}`)] : null)));
+      events.prepend(lines.get(each));
+    }
+    for (const [each, line] of lines) {
+      if (!seen.has(each)) {
+        line.remove();
+        lines.delete(each);
+      }
+    }
+    none.hidden = seen.size > 0;
   }
 
   const resized = new ResizeObserver(() => {
@@ -105,19 +127,19 @@ export function overview(place) {
 
 function servicesRows(service) {
   const seen = new Set();
-  return service.listeners.map(({ transport, where }, index) => {
+  return service.listeners.map(({ transport, where, encoding }, index) => {
     // What is counted is of a transport, whichever listener it came to.
     const isFirst = !seen.has(transport);
     seen.add(transport);
     const counts = state.figures.counts.find((each) => each.service === service.name && each.transport === transport);
     const rates = state.rates.get(`${service.name} ${transport}`);
-    const numbers = isFirst && counts
+    const numbers = counts
       ? [counts.open.toLocaleString(), rate(rates?.received), rate(rates?.sent), size(rates?.receivedBytes ?? 0), size(rates?.sentBytes ?? 0), duration(quantile(counts.handling, 0.99))]
       : ["", "", "", "", "", ""];
     return el("tr", { class: index ? null : "first" },
       el("td", {}, index ? "" : [el("b", {}, service.name), service.leaving ? ` (${t("its peers leave")})` : ""]),
-      el("td", {}, el("span", { class: "tag" }, transport), ` ${where}`),
-      numbers.map((each) => el("td", { class: "number" }, each)));
+      el("td", {}, el("span", { class: "tag" }, transport), ` ${where}${encoding === "utf-8" ? "" : ` · ${encoding}`}`),
+      isFirst ? numbers.map((each) => el("td", { class: "number" }, each)) : el("td", { class: "soft number", colspan: 6 }, t("counted with the one above")));
   });
 }
 

@@ -8,6 +8,7 @@ import { isOperator, state, when } from "./state.js";
 export function rules(place) {
   const rooms = el("select", { name: "room", "aria-label": t("Room") });
   const line = el("input", { name: "line", "aria-label": t("Line"), placeholder: t("A line, said as operator"), autocomplete: "off" });
+  const none = el("p", { class: "soft" }, t("There are no rooms."));
   const list = el("ul", { class: "rule-list" });
   const kind = el("select", { name: "kind", "aria-label": t("Kind") }, el("option", { value: "ban" }, t("ban")), el("option", { value: "mute" }, t("mute")));
   const what = el("input", { name: "what", "aria-label": t("Address or network"), placeholder: "192.0.2.7, 10.0.0.0/8", required: true, autocomplete: "off" });
@@ -35,7 +36,7 @@ export function rules(place) {
   } }, kind, what, el("button", { class: "main" }, t("Add")));
 
   place.append(el("h1", {}, t("Operator")),
-    el("section", { class: "card" }, el("h2", {}, t("Rooms")), isOperator() ? say : el("p", { class: "soft" }, t("You may look, and do nothing."))),
+    el("section", { class: "card" }, el("h2", {}, t("Rooms")), isOperator() ? [none, say] : el("p", { class: "soft" }, t("You may look, and do nothing."))),
     el("section", { class: "card" }, el("h2", {}, t("Bans and mutes")),
       el("p", { class: "soft" }, t("A ban holds for all services, and a mute for the chats, until it is removed or the server ends; a reload keeps them.")),
       list, isOperator() ? add : null),
@@ -43,6 +44,7 @@ export function rules(place) {
       el("button", { type: "button", onclick: () => attempt("reload", {}, ({ lines }) => {
         told.hidden = false;
         told.textContent = lines.join("\n");
+        told.scrollIntoView({ block: "nearest" });
       }) }, t("Reload")), told) : el("span"));
 
   function drawRooms() {
@@ -52,6 +54,7 @@ export function rules(place) {
     rooms.replaceChildren(...found);
     if (found.some((each) => each.value === before)) rooms.value = before;
     say.hidden = !found.length;
+    none.hidden = Boolean(found.length);
   }
 
   function drawRules() {

@@ -1,6 +1,7 @@
 // All that the page knows, from the stream; the views look at it and hear when it has changed.
 
 import { post, stream } from "./api.js";
+import { said, t } from "./i18n.js";
 
 const HISTORY = 300; // Seconds that the plots show.
 const EVENTS = 300;
@@ -17,7 +18,11 @@ export const state = {
   history: [],
   rates: new Map(),
   lost: 0,
+  moved: null,
 };
+
+/** How a conversation stands: open, or who has ended it, and how. */
+export const standing = ({ by, why }) => (by ? `${t(by)}: ${said(why)}` : t("open"));
 
 export const isOperator = () => state.role === "operator";
 
@@ -53,7 +58,7 @@ function takeRows(rows, gone = []) {
 
 function take(told) {
   if (told.stream) {
-    Object.assign(state, { role: told.role, stream: told.stream, live: true, events: told.events.reverse() });
+    Object.assign(state, { role: told.role, stream: told.stream, live: true, moved: null, events: told.events.reverse() });
     columns = told.columns;
     state.rows.clear();
     state.figures = null;
@@ -75,6 +80,10 @@ function take(told) {
     state.events.unshift(told.event);
     state.events.length = Math.min(state.events.length, EVENTS);
     changed("events");
+  }
+  if (told.moved) {
+    state.moved = told.moved;
+    changed("live");
   }
   if (told.lost) {
     state.lost += told.lost;
@@ -102,9 +111,11 @@ const plus = (one, other) => one.map((each, index) => each + (other?.[index] ?? 
 
 function takeFigures(figures) {
   const before = state.figures;
-  state.figures = figures;
   const seconds = before ? figures.time - before.time : 0;
-  if (before && seconds > 0) {
+  // The first may come a moment after those that all began with: a rate of so little would be chance.
+  if (before && seconds < 0.5) return;
+  state.figures = figures;
+  if (before) {
     const sums = { open: 0, received: 0, sent: 0, receivedBytes: 0, sentBytes: 0 };
     let handling = figures.lag.map(() => 0);
     for (const each of figures.counts) {
