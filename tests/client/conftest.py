@@ -111,8 +111,19 @@ def serve() -> Iterator[ServeWith]:
 @pytest.fixture
 def free() -> Iterator[int]:
     """A port on which nobody listens, and nobody can, until the test ends."""
+    import errno
     import socket
 
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        yield bound.getsockname()[1]
+    while True:
+        with socket.socket() as bound, socket.socket(type=socket.SOCK_DGRAM) as datagrams:
+            bound.bind(("127.0.0.1", 0))
+            try:
+                datagrams.bind(bound.getsockname())
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+                continue
+            # What anybody else than itself sends there is refused.
+            datagrams.connect(datagrams.getsockname())
+            yield bound.getsockname()[1]
+            return
