@@ -81,7 +81,7 @@ class OneShotProtocol(MessageProtocol):
         """Fill in a template."""
         # The HTTP response says that it is UTF-8.
         encoding = "utf-8" if self.factory.until == "http" else self.transport.encoding
-        return template.render(encoding, {name: self.valueOf(name, request) for name in template.fields})
+        return template.render(encoding, lambda field: self.valueOf(field, request))
 
     def valueOf(self, field: str, request: bytes) -> bytes | str | int:
         """Give what stands for a field."""

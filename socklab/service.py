@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -139,6 +140,9 @@ class LabProcess(Lab):
 
     def _ready(self) -> None:
         self._onSignal(self.reload, signal.SIGHUP)
+        # What the program consists of stays. To look through its 70,000 objects for cycles takes 50 ms, and cost a
+        # server of short connections a third of its time.
+        gc.freeze()
         say("socklab ready", "ready")
         self._notifier.ready(self._status())
 

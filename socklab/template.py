@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Set
 from string import Formatter
-from typing import Final
 
 
 def checkFields(option: str, text: str, known: Set[str]) -> None:
@@ -29,15 +28,17 @@ class Template:
         """@raise ValueError: as `checkFields`."""
         checkFields(option, text, known)
         self._parts = [(literal, field) for literal, field, _, _ in Formatter().parse(text)]
-        self.fields: Final = frozenset(field for _, field in self._parts if field is not None)
-        """Those that it has: what others are need not be found out."""
 
-    def render(self, encoding: str, values: Mapping[str, bytes | str | int]) -> bytes:
-        """Fill in: bytes as they are, all else as text; what the encoding lacks becomes `?`."""
+    def render(self, encoding: str, valueOf: Callable[[str], bytes | str | int]) -> bytes:
+        """Fill in: bytes as they are, all else as text; what the encoding lacks becomes `?`.
+
+        @param valueOf: gives what stands for a field.
+        """
         parts = []
         for literal, field in self._parts:
-            parts.append(literal.encode(encoding, "replace"))
+            if literal:
+                parts.append(literal.encode(encoding, "replace"))
             if field is not None:
-                value = values[field]
+                value = valueOf(field)
                 parts.append(value if isinstance(value, bytes) else str(value).encode(encoding, "replace"))
         return b"".join(parts)

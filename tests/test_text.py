@@ -345,11 +345,13 @@ class TestFields:
         """Bytes are filled in exact, whatever braces or encoding are in them; a number as its digits."""
         template = Template("reply", "{{{count}}} 안녕 {request}{request}", KNOWN)
         expected = "{%d} 안녕 ".encode() % count + request + request
-        assert template.render("utf-8", {"request": request, "count": count}) == expected
+        assert template.render("utf-8", {"request": request, "count": count}.__getitem__) == expected
 
     def test_what_the_encoding_lacks(self) -> None:
         """Text is encoded, and a character that the encoding lacks becomes `?`."""
         template = Template("reply", "안녕 {request} 👋 {count}", KNOWN)
         values = {"request": b"\xff", "count": "한👋"}
-        assert template.render("cp949", values) == "안녕 ".encode("cp949") + b"\xff ? " + "한?".encode("cp949")
-        assert template.render("ascii", values) == b"?? \xff ? ??"
+        assert template.render("cp949", values.__getitem__) == "안녕 ".encode("cp949") + b"\xff ? " + "한?".encode(
+            "cp949"
+        )
+        assert template.render("ascii", values.__getitem__) == b"?? \xff ? ??"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from asyncio import AbstractEventLoop, Transport
+from asyncio import AbstractEventLoop
 from socket import socket as Socket
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +19,9 @@ class Endpoint:
 
     __slots__ = ()
 
-    _uv: Transport
     _port: ListeningPort
     _peer: Any
+    _socket: Socket
     connected: bool
     protocol: Any
     sessionno: int
@@ -52,14 +52,11 @@ class Endpoint:
 
     def getHost(self) -> Any:
         """Give the address of this side (`ITransport`)."""
-        return self._port.hostOf(self._uv)
+        return self._port.hostOf(self._socket)
 
     def getHandle(self) -> Any:
-        """Give what has the methods of a socket that do no I/O (`ISystemHandle`)."""
-        return self._handle()
-
-    def _handle(self) -> Any:
-        return self._uv.get_extra_info("socket")
+        """Give its socket (`ISystemHandle`)."""
+        return self._socket
 
     @property
     def socket(self) -> Socket:
@@ -68,23 +65,23 @@ class Endpoint:
 
     def fileno(self) -> int:
         """Give the descriptor; -1 when it is closed."""
-        return int(self._handle().fileno()) if self.connected else -1
+        return self._socket.fileno() if self.connected else -1
 
     def getTcpNoDelay(self) -> bool:
         """Tell whether short messages are sent at once (`ITCPTransport`): they are, unless told otherwise."""
-        return bool(self._handle().getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        return bool(self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
 
     def setTcpNoDelay(self, enabled: bool) -> None:
         """Send short messages at once, or wait for more (`ITCPTransport`)."""
-        self._handle().setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, enabled)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, enabled)
 
     def getTcpKeepAlive(self) -> bool:
         """Tell whether the system asks a silent peer now and then if it is there (`ITCPTransport`)."""
-        return bool(self._handle().getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
+        return bool(self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
 
     def setTcpKeepAlive(self, enabled: bool) -> None:
         """Have the system ask a silent peer now and then if it is there (`ITCPTransport`)."""
-        self._handle().setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, enabled)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, enabled)
 
     def logPrefix(self) -> str:
         """Give how the log calls it (`ILoggingContext`)."""

@@ -1,47 +1,37 @@
-"""Listening ports of streams: Twisted's own, but uvloop accepts."""
+"""Listening ports of streams: Twisted's own, but many are accepted at a time, and heard at once."""
 
 from __future__ import annotations
 
+import errno
 import socket
-from asyncio import AbstractEventLoop, Task, Transport
-from asyncio import Server as AsyncioServer
-from collections.abc import Coroutine
-from functools import partial
+from asyncio import AbstractEventLoop
+from collections.abc import Iterator
+from select import EPOLLIN
 from socket import socket as Socket
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from twisted.internet import tcp, unix
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
-from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IAddress
 
 from .stream import Connection
-from .turn import Turn
 from .unixstream import UnixConnection
+from .wire import Watch
 
-_Result = TypeVar("_Result")
-
-_LONG: Final = 0.002
-"""Seconds. uvloop accepts one in each turn of its loop: where turns take longer, many would wait long."""
-
-
-def _atOnce(coroutine: Coroutine[Any, Any, _Result]) -> _Result:
-    """Give the result of a coroutine that has nothing to wait for."""
-    try:
-        coroutine.send(None)
-    except StopIteration as done:
-        return done.value  # type: ignore[no-any-return]
-    coroutine.close()
-    raise RuntimeError("uvloop did not open the port at once")
+_AT_ONCE: Final = 64
+"""Newcomers that are accepted, and heard, before those who are here have a turn."""
+_STREAM: Final = socket.SOCK_STREAM
+_FULL: Final = {errno.EMFILE, errno.ENFILE}
+"""No descriptor is left."""
 
 
 class ListeningPort(tcp.Port):
-    """A TCP port: Twisted binds it, and uvloop accepts."""
+    """A TCP port: Twisted binds it."""
 
     reactor: Any
     socket: Socket
-    _server: AsyncioServer | None = None
-    _lastNewcomer = 0.0
+    reading = False
+    """Whether it accepts."""
     connection: type[Connection] = Connection
     """What each accepted connection is driven by."""
 
@@ -51,7 +41,6 @@ class ListeningPort(tcp.Port):
         @raise CannotListenError: the address cannot be had.
         """
         self.connections: set[Any] = self.reactor.native
-        self._accepted: set[Task[Any]] = set()
         super().startListening()
 
     @property
@@ -60,70 +49,60 @@ class ListeningPort(tcp.Port):
         return self.reactor.loop  # type: ignore[no-any-return]
 
     @property
-    def turn(self) -> Turn:
-        """What its connections share."""
-        return self.reactor.turn  # type: ignore[no-any-return]
+    def watch(self) -> Watch:
+        """What tells when there is something to read."""
+        return self.reactor.watch  # type: ignore[no-any-return]
 
     def startReading(self) -> None:
         """Accept whoever comes."""
-        if self._server is None:
-            # uvloop closes what it is given, and this port may read again.
-            accepting = self.socket.dup()
-            # Of an adopted socket nobody knows the backlog; the system has a bound of its own.
-            backlog = self.backlog or socket.SOMAXCONN
-            self._server = _atOnce(self.loop.create_server(self._newcomer, sock=accepting, backlog=backlog))
+        if not self.reading:
+            self.reading = True
+            if self.addressFamily != socket.AF_UNIX:
+                # Linux gives it to those who are accepted.
+                self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.watch.watch(self.socket.fileno(), self, EPOLLIN, 0)
             self.connections.add(self)
-
-    def _newcomer(self) -> Connection:
-        """uvloop is about to accept somebody."""
-        now = self.loop.time()
-        if now - self._lastNewcomer > _LONG:
-            self.loop.call_soon(self.doRead)
-        self._lastNewcomer = now
-        return self.connection(self)
 
     def stopReading(self) -> None:
         """Accept nobody for now: who comes waits in the backlog."""
-        server, self._server = self._server, None
-        if server is not None:
-            server.close()
+        if self.reading:
+            self.reading = False
+            self.watch.watch(self.socket.fileno(), self, 0, EPOLLIN)
             self.connections.discard(self)
 
-    @property
-    def reading(self) -> bool:
-        """Whether it accepts."""
-        return self._server is not None
+    def ready(self, events: int) -> None:
+        """Somebody waits to be accepted (`Watched`)."""
+        # What others have sent may be older than that.
+        self.watch.afterwards(self._acceptIfOpen)
+
+    def _acceptIfOpen(self) -> None:
+        if self.reading:
+            self._acceptSome()
 
     def doRead(self) -> None:
         """Accept all who wait already."""
-        for _ in range(self.backlog or socket.SOMAXCONN):
+        # Of an adopted socket nobody knows the backlog; the system has a bound of its own.
+        for _ in range(0, self.backlog or socket.SOMAXCONN, _AT_ONCE):
+            if self.connected:
+                self._acceptSome()
+
+    def _acceptSome(self) -> None:
+        port = self.socket
+        family = port.family
+        # Who comes while these are heard is behind those who are here: what they have sent is older.
+        for descriptor, peer in [*self._newcomers(port)]:
+            self.connection(self, Socket(family, _STREAM, 0, descriptor), peer)
+
+    def _newcomers(self, port: Socket) -> Iterator[tuple[int, Any]]:
+        for _ in range(_AT_ONCE):
             try:
-                accepted, _peer = self.socket.accept()
-            except (OSError, AttributeError):
-                # Nobody waits, or it is closed by now.
+                # `accept` itself would look up the names of three numbers each time, which takes twice as long.
+                yield port._accept()  # type: ignore[attr-defined]
+            except BlockingIOError:
                 return
-            made = self.loop.create_task(
-                self.loop.connect_accepted_socket(partial(self.connection, self), accepted)
-            )
-            self._accepted.add(made)
-            made.add_done_callback(partial(self._known, accepted))
-
-    def _known(self, accepted: Socket, made: Task[Any]) -> None:
-        """Somebody who was accepted is with uvloop now, or was gone before."""
-        self._accepted.discard(made)
-        if made.cancelled() or made.exception() is not None:
-            accepted.close()
-
-    def loseConnection(self, *reason: Any) -> Any:
-        """Close; the Deferred fires when all who were accepted are known to the Factory."""
-        closed = super().loseConnection(*reason)
-        accepted, self._accepted = self._accepted, set()
-        if closed is not None and accepted:
-            known = DeferredList([Deferred.fromFuture(each) for each in accepted], consumeErrors=True)
-            closed.addCallback(lambda _: known)
-        return closed
-
-    stopListening = loseConnection
+            except OSError as error:
+                if error.errno in _FULL and not self.watch.turnAway(port):
+                    return
 
     def addressOf(self, where: Any) -> IAddress:
         """Give what a socket's address is to Twisted."""
@@ -134,18 +113,13 @@ class ListeningPort(tcp.Port):
             where = (host, *where[1:])
         return IPv6Address("TCP", *where)
 
-    @property
-    def unknown(self) -> IAddress:
-        """The address of a peer that is not known any more."""
-        return self.addressOf(("::", 0, 0, 0) if self.addressFamily == socket.AF_INET6 else ("0.0.0.0", 0))
-
-    def hostOf(self, uv: Transport) -> IAddress:
+    def hostOf(self, accepted: Socket) -> IAddress:
         """Give this side's address of an accepted connection."""
-        return self.addressOf(uv.get_extra_info("sockname"))
+        return self.addressOf(accepted.getsockname())
 
 
 class UnixListeningPort(ListeningPort, unix.Port):
-    """A port of Unix sockets: Twisted binds it, and uvloop accepts."""
+    """A port of Unix sockets: Twisted binds it."""
 
     connection = UnixConnection
 
@@ -161,11 +135,6 @@ class UnixListeningPort(ListeningPort, unix.Port):
         """Give what a socket's address is to Twisted."""
         return UNIXAddress(where or None)
 
-    @property
-    def unknown(self) -> IAddress:
-        """The address of a peer that is not known any more."""
-        return UNIXAddress(None)
-
-    def hostOf(self, uv: Transport) -> IAddress:
+    def hostOf(self, accepted: Socket) -> IAddress:
         """Give this side's address of an accepted connection."""
         return self._host

@@ -1,14 +1,13 @@
-"""One accepted connection: uvloop's transport below, a Twisted Protocol above."""
+"""One accepted connection: its socket below, a Twisted Protocol above."""
 
 from __future__ import annotations
 
 import socket
 import struct
-from asyncio import BaseTransport, Transport
-from asyncio import Protocol as AsyncioProtocol
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
+from socket import socket as Socket
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import (
@@ -26,7 +25,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from .endpoint import Endpoint
-from .unheard import Unheard
+from .wire import Wire
 
 if TYPE_CHECKING:
     from .ports import ListeningPort
@@ -36,15 +35,16 @@ _DONE: Final = Failure(ConnectionDone())
 _LOST: Final = Failure(ConnectionLost())
 
 _ENOUGH: Final = 64 * 1024
-"""Bytes that are written within a turn before uvloop gets them: only it knows when a producer must pause."""
+"""Bytes that are written within a turn before the socket gets them: only it tells when a producer must pause."""
 _RESET: Final = struct.pack("ii", 1, 0)
 """For SO_LINGER: closing sends RST, not FIN."""
+_MORE: Final = socket.MSG_MORE
 
 
 @implementer(ITCPTransport, ITLSTransport, IConsumer, IPushProducer, IHalfCloseableDescriptor)
 @implementer(ILoggingContext, ISystemHandle)
-class Connection(Endpoint, AsyncioProtocol):
-    """What a Twisted Protocol has as its transport, and uvloop's transport as its protocol.
+class Connection(Endpoint, Wire):
+    """What a Twisted Protocol has as its transport.
 
     What is written while a protocol handles a read leaves when it returns, all in one system call; what others
     write, at the end of the loop's turn.
@@ -54,7 +54,6 @@ class Connection(Endpoint, AsyncioProtocol):
     __slots__ = (
         "__dict__",
         "_eof",
-        "_full",
         "_output",
         "_peer",
         "_port",
@@ -62,7 +61,6 @@ class Connection(Endpoint, AsyncioProtocol):
         "_reading",
         "_size",
         "_turn",
-        "_uv",
         "_writable",
         "connected",
         "disconnecting",
@@ -74,56 +72,52 @@ class Connection(Endpoint, AsyncioProtocol):
 
     TLS: ClassVar[bool] = False
     _reason: Failure | None = None
-    """Why it is closed, where uvloop does not know."""
+    """Why it is closed, where the system does not know."""
     _writeEnds = False
-    _unheard: Unheard | None = None
 
     producer: Any
 
-    def __init__(self, port: ListeningPort) -> None:
-        """uvloop is about to accept a connection."""
+    def __init__(self, port: ListeningPort, accepted: Socket, peer: Any) -> None:
+        """Introduce an accepted connection to the Factory, and its protocol to this.
+
+        @param peer: its address, as the system gives it.
+        """
         self._port = port
-        self._turn: Turn = port.turn
+        self._turn: Turn = port.reactor.turn
         # Bytes when it is enough to send them, a list when `settle` may have more to do.
         self._output: bytes | list[bytes] | None = None
         self.connected = self._writable = False
-
-    # What uvloop calls
-
-    def connection_made(self, transport: BaseTransport) -> None:
-        """Introduce the peer to the Factory, and its protocol to this (`asyncio.BaseProtocol`)."""
-        uv = self._uv = cast(Transport, transport)
-        port = self._port
-        peer = uv.get_extra_info("peername")
         try:
-            # Of a peer that has reset already the system tells no address; what it has sent may be here.
-            self._peer = port.addressOf(peer) if peer is not None else port.unknown
+            self._peer = port.addressOf(peer)
             self.protocol = port.factory.buildProtocol(self._peer)  # type: ignore[union-attr]
         except BaseException:
             log.err()
             self.protocol = None
         if self.protocol is None:
-            uv.abort()
-            return
-        self._begin()
+            accepted.close()
+        else:
+            self._begin(accepted)
 
-    def _begin(self) -> None:
-        uv, port = self._uv, self._port
+    def _begin(self, accepted: Socket) -> None:
+        port = self._port
+        self._wire(port.reactor.watch, accepted)
         self._size = 0
-        self._eof = self._full = self._producerPaused = self.disconnecting = self.streamingProducer = False
+        self._eof = self._producerPaused = self.disconnecting = self.streamingProducer = False
         self.producer = None
         self.connected = self._writable = self._reading = True
         self.sessionno = port.sessionno
         port.sessionno += 1
         port.connections.add(self)
         self._serve(self.protocol.makeConnection, self)
-        if not self._reading and not uv.is_closing():
-            # uvloop begins to read when this returns, whatever was asked for until then.
-            self._unheard = Unheard(self, uv)
-            uv.set_protocol(self._unheard)
+        if self._reading:
+            self._hear()
+            # Its first words are there by now, most often.
+            self._read()
+
+    # What the socket tells (`Wire`)
 
     def data_received(self, data: bytes) -> None:
-        """The peer has sent something (`asyncio.Protocol`)."""
+        """The peer has sent something (`Wire`)."""
         # It is `_serve`, without the cost of calling that.
         turn = self._turn
         turn.serving = self
@@ -135,37 +129,35 @@ class Connection(Endpoint, AsyncioProtocol):
         output = self._output
         if output is not None:
             if type(output) is bytes and self.streamingProducer:
-                # Of a streaming producer uvloop tells, and nothing is to be done but to send.
+                # Nothing is to be done but to send.
                 self._output = None
-                self._uv.write(output)
+                self._put(output)
             else:
                 self.settle()
 
-    def eof_received(self) -> bool:
-        """The peer has sent FIN (`asyncio.Protocol`)."""
+    def eof_received(self) -> None:
+        """The peer has sent FIN (`Wire`)."""
         self._eof = True
         self._reading = False
         self.readConnectionLost(_DONE)
-        # Else uvloop would close.
-        return True
 
     def pause_writing(self) -> None:
-        """uvloop's buffer is full (`asyncio.BaseProtocol`)."""
+        """Much waits to be sent (`Wire`)."""
         self._full = True
         if self.producer is not None and self.streamingProducer and not self._producerPaused:
             self._producerPaused = True
             self._call(self.producer.pauseProducing)
 
     def resume_writing(self) -> None:
-        """uvloop's buffer is empty again (`asyncio.BaseProtocol`)."""
+        """Little waits any more (`Wire`)."""
         self._full = False
         if self._producerPaused:
             self._producerPaused = False
             self._call(self.producer.resumeProducing)
         self.settle()
 
-    def connection_lost(self, exc: BaseException | None) -> None:
-        """It is closed (`asyncio.BaseProtocol`)."""
+    def connection_lost(self, error: OSError | None) -> None:
+        """It is closed (`Wire`)."""
         if not self.connected:
             return
         self.connected = self._writable = self._reading = False
@@ -177,7 +169,7 @@ class Connection(Endpoint, AsyncioProtocol):
         protocol, self.protocol = self.protocol, None
         reason = self._reason
         if reason is None:
-            reason = _DONE if exc is None else _LOST
+            reason = _DONE if error is None else _LOST
         self._serve(protocol.connectionLost, reason)
 
     def _serve(self, call: Callable[..., object], *arguments: object) -> None:
@@ -212,7 +204,7 @@ class Connection(Endpoint, AsyncioProtocol):
         self._writable = False
         self._output = None
         self.stopReading()
-        self._uv.abort()
+        self._drop()
 
     # Sending
 
@@ -243,16 +235,26 @@ class Connection(Endpoint, AsyncioProtocol):
         pieces = list(data)
         if not all(isinstance(piece, bytes) for piece in pieces):
             raise TypeError("Data must be bytes")
-        Connection.write(self, b"".join(pieces))
+        if sum(map(len, pieces)) <= _ENOUGH:
+            Connection.write(self, b"".join(pieces))
+        elif self._writable:
+            # To join them would take as long as to read them.
+            self._flush()
+            *first, last = filter(None, pieces)
+            for piece in first:
+                self._put(piece, _MORE)
+            self._put(last)
+            self._settleLater()
 
     def _flush(self) -> None:
-        """Give uvloop what was written; it sends that at once, or after what waits already."""
+        """Send what was written, or have it wait behind what does already."""
         output = self._output
         self._output = None
         if isinstance(output, list):
             output = b"".join(output)
         if output:
-            self._uv.write(output)
+            # The end leaves with the last bytes, not in a packet of its own.
+            self._put(output, _MORE if self._writeEnds and self.producer is None else 0)
 
     def settle(self) -> None:
         """Send what was written, then do what was to be done after it (`Settled`)."""
@@ -268,21 +270,13 @@ class Connection(Endpoint, AsyncioProtocol):
             # `resume_writing` goes on.
             return
         elif self.disconnecting:
-            self._uv.close()
+            self._close()
         elif self._writeEnds and self._writable and not self._waits():
             self._endWriting()
 
-    def _waits(self) -> bool:
-        """Tell whether something waits to be sent; `resume_writing` follows when it is."""
-        if not self._uv.get_write_buffer_size():
-            return False
-        self._uv.set_write_buffer_limits(high=0)
-        return True
-
     def _endWriting(self) -> None:
         self._writable = False
-        if not self._uv.is_closing():
-            self._uv.write_eof()
+        self._sendFin()
         if IHalfCloseableProtocol.providedBy(self.protocol):
             self._call(self.protocol.writeConnectionLost)
 
@@ -331,19 +325,15 @@ class Connection(Endpoint, AsyncioProtocol):
 
     def startReading(self) -> None:
         """Read from the peer."""
-        if not self.connected or self._eof or self._uv.is_closing():
-            return
-        self._reading = True
-        if self._unheard is None:
-            self._uv.resume_reading()
-        else:
-            self._unheard.hear()
+        if self.connected and not self._eof and not self._closing:
+            self._reading = True
+            self._hear()
 
     def stopReading(self) -> None:
         """Leave what the peer sends in its socket."""
         if self.connected:
             self._reading = False
-            self._uv.pause_reading()
+            self._deafen()
 
     pauseProducing = stopReading
 
@@ -355,11 +345,6 @@ class Connection(Endpoint, AsyncioProtocol):
     def stopProducing(self) -> None:
         """Close (`IPushProducer`)."""
         self.loseConnection()
-
-    def heard(self) -> None:
-        """Nothing is kept back any more: read on."""
-        self._unheard = None
-        self.startReading()
 
     @property
     def reading(self) -> bool:
@@ -390,7 +375,7 @@ class Connection(Endpoint, AsyncioProtocol):
     def _reset(self) -> None:
         # The peer may have closed it already.
         with suppress(OSError):
-            self._handle().setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
 
     def connectionLost(self, reason: Failure) -> None:
         """Close at once, and say so to the protocol at once."""
@@ -398,7 +383,7 @@ class Connection(Endpoint, AsyncioProtocol):
             if reason.check(ConnectionAborted):
                 self._reset()
             self._reason = reason
-            self._uv.abort()
+            self._drop()
             self.connection_lost(None)
 
     def readConnectionLost(self, reason: Failure) -> None:
@@ -409,7 +394,7 @@ class Connection(Endpoint, AsyncioProtocol):
             # What waits to be sent is dropped, as Twisted's own transports do.
             self._writable = False
             self._output = None
-            self._uv.abort()
+            self._drop()
 
     def writeConnectionLost(self, reason: Failure) -> None:
         """It cannot be written to any more (`IHalfCloseableDescriptor`)."""

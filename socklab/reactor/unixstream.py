@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from socket import socket as Socket
 from typing import Any, Final
 
@@ -31,15 +30,14 @@ class UnixConnection(Connection):
     _sending: Socket | None = None
     """Sends them when the peer has read."""
 
-    def _begin(self) -> None:
+    def _begin(self, accepted: Socket) -> None:
         protocol: Any = self.protocol
         if not IFileDescriptorReceiver.providedBy(self.protocol):
-            super()._begin()
+            super()._begin(accepted)
             return
-        # uvloop reads bytes only, and the system drops what came with them: this one is for Twisted's transport.
+        # A read of bytes only drops the descriptors that came with them: this one is for Twisted's transport.
         port = self._port
-        accepted = Socket(fileno=os.dup(self._uv.get_extra_info("socket").fileno()))
-        self._uv.abort()
+        accepted.setblocking(False)
         session = port.sessionno
         port.sessionno += 1
         try:
@@ -57,6 +55,10 @@ class UnixConnection(Connection):
         if len(self._descriptors) > _MANY:
             self.pause_writing()
         self._settleLater()
+
+    def writeSequence(self, data: Iterable[bytes]) -> None:
+        """Send several pieces (`ITransport`), after the descriptors that wait."""
+        self.write(b"".join(data))
 
     def settle(self) -> None:
         """Send what was written, and the descriptors with it (`Settled`)."""
@@ -109,10 +111,10 @@ class UnixConnection(Connection):
             self.loop.remove_writer(sending)
             sending.close()
 
-    def connection_lost(self, exc: BaseException | None) -> None:
-        """It is closed (`asyncio.BaseProtocol`)."""
+    def connection_lost(self, error: OSError | None) -> None:
+        """It is closed (`Wire`)."""
         self._stopWaiting()
-        super().connection_lost(exc)
+        super().connection_lost(error)
 
     def getTcpNoDelay(self) -> bool:
         """Tell that nothing waits for more (`ITCPTransport`)."""

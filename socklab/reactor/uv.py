@@ -13,7 +13,6 @@ from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 from twisted.internet.base import DelayedCall
 from twisted.internet.error import UnsupportedAddressFamily
 from twisted.internet.interfaces import IReactorDaemonize
-from twisted.internet.posixbase import PosixReactorBase
 from twisted.internet.process import reapAllProcesses
 from twisted.python import context
 from twisted.python.log import ILogContext
@@ -23,6 +22,7 @@ from .datagrams import DatagramPort
 from .ports import ListeningPort, UnixListeningPort
 from .stream import Connection
 from .turn import LogContext, Turn
+from .wire import Watch
 
 _NATIVE: Final = (ListeningPort, DatagramPort, Connection)
 """What uvloop reads from by itself."""
@@ -39,11 +39,13 @@ class UvloopReactor(AsyncioSelectorReactor):
         """The ports that accept, and the connections that are open."""
         self._begin()
         super().__init__(self.loop)
+        self._onCancel, self._onSooner = self._cancelCallLater, self._moveCallLaterSooner
 
     def _begin(self) -> None:
         self.loop = uvloop.new_event_loop()
         asyncio.set_event_loop(self.loop)
         self.turn = Turn(self.loop)
+        self.watch = Watch(self.loop)
 
     def run(self, installSignalHandlers: bool = True) -> None:
         """Run until `stop` (`IReactorCore`)."""
@@ -64,6 +66,7 @@ class UvloopReactor(AsyncioSelectorReactor):
             self.removeReader(each)
         for each in writers:
             self.removeWriter(each)
+        self.watch.close()
         self.loop.close()
 
     def afterDaemonize(self) -> None:
@@ -82,13 +85,18 @@ class UvloopReactor(AsyncioSelectorReactor):
 
     def callLater(self, delay: float, callable: Callable[..., Any], *args: object, **kw: object) -> DelayedCall:
         """Call something in so many seconds (`IReactorTime`)."""
-        call = PosixReactorBase.callLater(self, delay, callable, *args, **kw)
-        # Twisted's own sorts each call in at once, at three times the cost. Most are cancelled before they are
+        assert delay >= 0, f"{delay} is not greater than or equal to 0 seconds"
+        call = DelayedCall(
+            self.seconds() + delay, callable, args, kw, self._onCancel, self._onSooner, self.seconds
+        )
+        # Twisted's own sorts each call in at once, at several times the cost. Most are cancelled before they are
         # due, and those are dropped unsorted.
+        calls = self._newTimedCalls
+        calls.append(call)
         scheduled = self._scheduledAt
         if scheduled is None or self.loop.time() + delay < scheduled:
             self._reschedule()
-        elif len(self._newTimedCalls) > _UNSORTED:
+        elif len(calls) > _UNSORTED:
             self._insertNewDelayedCalls()
         return call
 

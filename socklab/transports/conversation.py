@@ -121,7 +121,7 @@ class Conversation:
         serving = self._serving
         try:
             protocol = serving.factory.buildProtocol(self._adapter.getPeer())
-            if not isinstance(protocol, MessageProtocol | None):
+            if protocol is not None and not isinstance(protocol, MessageProtocol):
                 raise TypeError(f"{serving.factory!r} built no MessageProtocol, but {protocol!r}")
         except Exception:
             self._failed(Failure())
@@ -326,6 +326,8 @@ class Conversation:
         if self._idle is not None:
             self._idle.stop()
             self._idle = None
+        elif not seconds:
+            return
         if seconds and self.listening:
             self._idle = IdleTimer(self._serving.clock, seconds, self._isWaiting, self._isIdle)
         self._settle()
@@ -425,9 +427,10 @@ class Conversation:
         if pending is not None:
             pending.forget()
             self._cancelLater(pending)
-        if reason.check(ConnectionDone):
+        # As `Failure.check`, at a tenth of its cost.
+        if isinstance(reason.value, ConnectionDone):
             self.closing("peer", "closed")
-        elif reason.check(ConnectionAborted):
+        elif isinstance(reason.value, ConnectionAborted):
             self.closing("server", "aborted")
         else:
             # RST, most often. Twisted says the same of a peer that has not answered keepalive.

@@ -146,15 +146,17 @@ class ReactorTests(ReactorBuilder, SynchronousTestCase):
         bad.send(b"bad")
         good.send(b"good")
         ear = Ear(good)
-        self.until(reactor, lambda: ear.hears(b"good") and ends)
+        self.until(reactor, lambda: ends and ear.hears(b"good"))
         self.assertIsInstance(ends[0].value, FileNotFoundError)
         self.assertEqual(len(self.flushLoggedErrors(FileNotFoundError)), 1)
 
     def test_descriptors_run_out(self) -> None:
-        """With no descriptor left newcomers are closed; when there are some again, newcomers are served again."""
+        """With no descriptor left each newcomer is closed; when there are some again, they are served again."""
         reactor, port = self.listening(dataReceived=lambda protocol, data: protocol.transport.write(data))
         ears: list[Ear] = []
         taken: list[int] = []
+        late = socket.socket()
+        self.addCleanup(late.close)
         self.addCleanup(lambda: [os.close(each) for each in taken])
 
         def exhaust() -> None:
@@ -166,16 +168,79 @@ class ReactorTests(ReactorBuilder, SynchronousTestCase):
 
         def isServedAgain() -> bool:
             if len(ears) == 1 and ears[0].hears(b""):
+                late.connect(("127.0.0.1", port.getHost().port))
+                late.setblocking(False)
+                ears.append(Ear(late))
+            elif len(ears) == 2 and ears[1].hears(b""):
                 while taken:
                     os.close(taken.pop())
                 client = self.connected(port)
                 client.send(b"again")
                 ears.append(Ear(client))
-            return len(ears) == 2 and ears[1].hears(b"again")
+            return len(ears) == 3 and ears[2].hears(b"again")
 
         reactor.callLater(0, exhaust)
         self.until(reactor, isServedAgain)
-        self.assertEqual(bytes(ears[0].data), b"")
+        self.assertEqual(bytes(ears[0].data + ears[1].data), b"")
+
+    def test_newcomers_come_last(self) -> None:
+        """What those who are here have sent is handled before a newcomer who has come meanwhile is."""
+        got: list[bytes] = []
+        reactor, port = self.listening(dataReceived=lambda protocol, data: got.append(data))
+        here = self.connected(port)
+        here.send(b"here")
+
+        def sendMore() -> None:
+            self.connected(port).send(b"newcomer")
+            here.send(b"more")
+
+        def isHeard() -> bool:
+            if got == [b"here"]:
+                sendMore()
+            return len(got) > 2
+
+        self.until(reactor, isHeard)
+        self.assertEqual(got, [b"here", b"more", b"newcomer"])
+
+    def test_many_bytes_in_pieces(self) -> None:
+        """Pieces of any size arrive in order, between what is written before and after them."""
+        pieces = [b"a" * 10, b"", b"b" * 100_000, b"c" * 3_000_000, b"d"]
+
+        def dataReceived(protocol: Any, data: bytes) -> None:
+            protocol.transport.write(b"<")
+            protocol.transport.writeSequence(pieces)
+            protocol.transport.write(b">")
+
+        reactor, port = self.listening(dataReceived=dataReceived)
+        client = self.connected(port)
+        client.send(b"?")
+        self.assertEqual(self.heard(reactor, client, b">"), b"<" + b"".join(pieces) + b">")
+
+    def test_end_with_the_last_bytes(self) -> None:
+        """A client hears all that was written before FIN, at once or bit by bit, and may still send."""
+        got: list[bytes] = []
+        answer = b"x" * 8_000_000
+
+        def dataReceived(protocol: Any, data: bytes) -> None:
+            got.append(data)
+            if data == b"?":
+                protocol.transport.write(answer)
+                protocol.transport.loseWriteConnection()
+
+        reactor, port = self.listening(dataReceived=dataReceived)
+        client = self.connected(port)
+        client.send(b"?")
+        ear = Ear(client)
+        thanks = [b"thanks"]
+
+        def isThanked() -> bool:
+            if thanks and ear.hears(b""):
+                client.send(thanks.pop())
+            return len(got) > 1
+
+        self.until(reactor, isThanked)
+        self.assertEqual(got, [b"?", b"thanks"])
+        self.assertEqual(len(ear.data), len(answer))
 
     def test_who_waits_is_taken(self) -> None:
         """After `doRead`, `stopListening` fires when all who had connected by then are known."""
