@@ -69,6 +69,16 @@ def effortFor(workload: Workload, effort: Effort) -> Effort:
     return effort
 
 
+def timeFor(workload: Workload, effort: Effort, x: int | None) -> tuple[float, float]:
+    """Give how long a point is measured, and driven before, in seconds: many connections need their time, for on a
+    busy machine 10,000 messages are on their way for half a second.
+
+    @param x: the point.
+    """
+    many = x if x is not None and workload.axis == "connections" else 0
+    return max(effort.seconds, many / 5000), max(effort.warm, many / 10_000)
+
+
 def points(workload: Workload) -> list[int | None]:
     """Give the points of growth that the system has files for; [None] for a workload that does not grow."""
     if not workload.points:
@@ -127,7 +137,7 @@ def measure(
                     contender, process, port = running[index]
                     try:
                         arguments = workload.load.format(x=x)
-                        output = load(arguments, port, process.pid, effort.seconds, effort.warm, on.load)
+                        output = load(arguments, port, process.pid, *timeFor(workload, effort, x), on.load)
                     except Failed as error:
                         run: Run = {"x": x, "round": number, "error": str(error)}
                         tell(f"{contender.name}: {error}")

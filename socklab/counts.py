@@ -147,13 +147,16 @@ class Counts:
         self.sent += 1
         self.sentBytes += size
 
-    def wentTogether(self, messages: Sequence[Encoded]) -> None:
-        """Count messages that were joined; most often the same were sent to the peer before."""
+    def wentTogether(self, messages: Sequence[Encoded], times: int = 1) -> None:
+        """Count messages that were joined; most often the same were sent to the peer before.
+
+        @param times: to how many peers they were sent.
+        """
         if messages is not self._joined:
             self._joined = messages
             self._joinedBytes = sum(len(each.payload) for each in messages)
-        self.sent += len(messages)
-        self.sentBytes += self._joinedBytes
+        self.sent += len(messages) * times
+        self.sentBytes += self._joinedBytes * times
 
 
 class RecordCounts:

@@ -22,11 +22,11 @@ from .config import Service as ServiceConfig
 from .log import say
 from .message import speaksMessages
 from .policy.origin import PagePolicy, isLoopbackName
+from .transports.accepting import StreamFactory
 from .transports.datagrams import PlainDatagrams
 from .transports.listen import Listen, advice, endpointOf, isAbsent, setOptions, whereOf
 from .transports.plain import PlainFactory
 from .transports.serving import Serving
-from .transports.stream import StreamFactory
 from .transports.udp import DatagramPeers
 
 _MAX_DATAGRAM = 65536

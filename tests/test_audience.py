@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from hypothesis import given
@@ -61,12 +62,12 @@ STEPS = st.lists(
 )
 
 
-@given(STEPS)
-def test_as_if_each_line_were_sent_to_each_at_once(steps: list[tuple[str, int, int, bool]]) -> None:
+@given(STEPS, st.booleans())
+def test_as_if_each_line_were_sent_to_each_at_once(steps: list[tuple[str, int, int, bool]], watched: bool) -> None:
     """Whoever comes, goes, speaks, is spoken to or closes in whatever turn: each hears what it would if every line
     were sent to every member at once, in that order."""
     factory = Members()
-    server = MemoryServer(factory)
+    server = MemoryServer(factory, traffic=watched)
     peers: list[Any] = []
     for kind in KINDS * 2:
         peer: Any = server.tcp(encoding="cp949") if kind == "cp949" else getattr(server, kind)()
@@ -114,6 +115,94 @@ def test_as_if_each_line_were_sent_to_each_at_once(steps: list[tuple[str, int, i
     assert heard == expected
     for audience in audiences:
         assert not audience.waiting
+
+
+class Interrupter:
+    """A producer that, when its peer does not read, does something to others who are being told the same."""
+
+    def __init__(self, interrupt: Callable[[], None]) -> None:
+        self._interrupt = interrupt
+
+    def pauseProducing(self) -> None:
+        """The peer does not read."""
+        self._interrupt()
+
+    def resumeProducing(self) -> None:
+        """It reads again."""
+
+    stopProducing = resumeProducing
+
+
+DEEDS = ["say", "say", "full", "full", "tell", "turn", "stop", "start", "close", "abort", "reset", "leave", "come"]
+TROUBLE = ["tell", "say", "start", "leave", "come", "close", "abort", "reset"]
+
+
+def whatReaches(steps: list[tuple[str, int]], trouble: str, whom: int, watched: bool) -> list[Any]:
+    """Give all that reaches each member's peer, how it ends, and what is counted.
+
+    @param trouble: what happens to `whom` whenever all are told something that the third one's peer does not read.
+    @param watched: whether each message is an event, so that each member is told by itself.
+    """
+    factory = Members()
+    server = MemoryServer(factory, traffic=watched, limits=Limits(pending=200_000), closeTimeout=5)
+    peers: list[Any] = [getattr(server, kind)() for kind in ["tcp"] * 6 + ["websocket"] * 4 + ["tls"] * 2]
+    audience = Audience()
+    listeners: list[Any] = []
+    for each in factory.built:
+        audience.add(each.transport)
+        listeners.append(each.transport.listener)  # type: ignore[attr-defined]
+        listeners[-1].counting = True
+
+    def do(what: str, who: int, number: int) -> None:
+        member, transport = factory.built[who], factory.built[who].transport
+        if what == "say":
+            audience.send(f"{number} of {who}", transport if number % 2 else None)
+        elif what == "full":
+            audience.send(f"{number} {'x' * 50_000}")
+        elif what == "tell":
+            member.tell(f"{number} to you")
+        elif what == "turn":
+            server.check()
+        elif what == "stop":
+            peers[who].stopReading()
+        elif what == "start":
+            peers[who].startReading()
+        elif what == "close":
+            transport.loseConnection()
+        elif what == "abort":
+            transport.abortConnection()
+        elif what == "reset":
+            peers[who].reset()
+        elif what == "leave":
+            audience.discard(transport)
+        elif not peers[who].closed:
+            audience.discard(transport)
+            audience.add(transport)
+
+    factory.built[2].transport.registerProducer(Interrupter(lambda: do(trouble, whom, -1)), True)
+    # It is about to read too little: what a transport keeps is nearly full.
+    peers[2].stopReading()
+    factory.built[2].tell("x" * 60_000)
+    for number, (what, who) in enumerate([*steps, ("turn", 0), ("say", 0), ("turn", 0), ("full", 0)]):
+        do(what, who, number)
+    server.advance(10)
+    for each in peers:
+        each.startReading()
+    server.advance(10)
+    cuts = sorted((each.peer.port, each.reason) for each in server.events if isinstance(each, Cut))
+    sent = [(each.counts.sent, each.counts.sentBytes) for each in listeners]
+    return [cuts, sent, *((bytes(each._wire.received), each.finished, each.closed) for each in peers)]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(DEEDS), st.integers(0, 11)), min_size=3, max_size=30),
+    st.sampled_from(TROUBLE),
+    st.integers(0, 11),
+)
+def test_the_short_way_is_as_the_long_one(steps: list[tuple[str, int]], trouble: str, whom: int) -> None:
+    """To be written to together, or one by one since somebody watches, makes no difference to any peer: the same
+    bytes in the same order, the same cuts, the same counts; whoever does not read, leaves or closes meanwhile."""
+    assert whatReaches(steps, trouble, whom, watched=False) == whatReaches(steps, trouble, whom, watched=True)
 
 
 class TestOneTurn:

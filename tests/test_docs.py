@@ -37,7 +37,7 @@ from socklab.protocols.echo import EchoFactory
 from socklab.protocols.oneshot import FIELDS, OneShotFactory
 from socklab.testing import MemoryServer
 from socklab.transports import output, refusing
-from socklab.transports.conversation import BURST
+from socklab.transports.hold import BURST
 from socklab.transports.udp import MAX_PAYLOAD
 from tests.process import CHECKOUT
 

@@ -19,9 +19,9 @@ from socklab.policy.access import Access
 from socklab.policy.gate import Gate, House
 from socklab.protocols.echo import EchoFactory
 from socklab.testing.wires import MemoryTransport
+from socklab.transports.accepting import StreamFactory
 from socklab.transports.proxied import ProxiedEndpoint
 from socklab.transports.serving import Serving
-from socklab.transports.stream import StreamFactory
 
 SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
 ADDRESSES = socket.inet_aton("192.0.2.7") + socket.inet_aton("10.0.0.1") + struct.pack("!HH", 4567, 80)

@@ -230,6 +230,14 @@ class Connection(Endpoint, Wire):
             self._flush()
             self._settleLater()
 
+    def through(self) -> Callable[[bytes], object]:
+        """Give what sends at once, while nothing waits for the end of the turn: the socket's own.
+
+        Not for who listens in, and has put a function in the place of `write`.
+        """
+        isOwn = getattr(self.write, "__self__", None) is self
+        return self._put if isOwn else self.write
+
     def writeSequence(self, data: Iterable[bytes]) -> None:
         """Send several pieces (`ITransport`)."""
         pieces = list(data)

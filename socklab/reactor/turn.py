@@ -38,6 +38,16 @@ class Turn:
             self._loop.call_soon(self._end)
         self._unsettled.append(connection)
 
+    def settle(self) -> bool:
+        """Settle all of them now, so that what goes straight to a socket overtakes nothing.
+
+        @return: False while one is being served, whose end that is not.
+        """
+        if self.serving is not None:
+            return False
+        self._end()
+        return True
+
     def _end(self) -> None:
         unsettled, self._unsettled = self._unsettled, []
         for each in unsettled:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from socket import socket as Socket
 from typing import Any, Final
 
@@ -59,6 +59,10 @@ class UnixConnection(Connection):
     def writeSequence(self, data: Iterable[bytes]) -> None:
         """Send several pieces (`ITransport`), after the descriptors that wait."""
         self.write(b"".join(data))
+
+    def through(self) -> Callable[[bytes], object]:
+        """Give what sends after the descriptors that wait."""
+        return self.write
 
     def settle(self) -> None:
         """Send what was written, and the descriptors with it (`Settled`)."""

@@ -81,6 +81,18 @@ class UvloopReactor(AsyncioSelectorReactor):
         # A call that becomes due sooner has the new loop learn of all that are due.
         self.callLater(0, lambda: None).reset(-1)
 
+    def settle(self) -> bool:
+        """Send all that was written in this turn, now; False while a connection is being served.
+
+        After it what `Connection.through` writes comes in order.
+        """
+        return self.turn.settle()
+
+    def soon(self, call: Callable[[], object]) -> None:
+        """Call something in the loop's next turn: `callLater(0, call)` for what nobody cancels, at a tenth of its
+        cost."""
+        self.loop.call_soon(call)
+
     # Time (IReactorTime)
 
     def callLater(self, delay: float, callable: Callable[..., Any], *args: object, **kw: object) -> DelayedCall:

@@ -17,9 +17,9 @@ from ..message import FactoryLike, framingFor, speaksMessages, startFactory
 from ..policy.access import Access
 from ..policy.gate import Gate, House
 from ..policy.origin import PagePolicy
+from ..transports.accepting import StreamFactory
 from ..transports.plain import PlainFactory
 from ..transports.serving import OpenConnections, Serving
-from ..transports.stream import StreamFactory
 from .peers import DatagramTestPeer, StreamPeer, WebSocketPeer
 from .transcript import Entry, fromEvents
 from .wires import MemoryDatagrams, MemoryTLSTransport, MemoryTransport
@@ -74,6 +74,7 @@ class MemoryServer:
         self._refusal = refusal
         self._dismissals: set[object] = set()
         self._pages = pages or PagePolicy(loopback=True)
+        self._listeners: dict[str, Serving] = {}
         self._datagrams: dict[str, MemoryDatagrams] = {}
         self._count = 0
         self._failures: list[BaseException] = []
@@ -179,6 +180,12 @@ class MemoryServer:
         return StreamPeer(self.check, wire, serving.encoding)
 
     def _serving(self, encoding: str) -> Serving:
+        """Give what the connections of a listener share."""
+        if encoding not in self._listeners:
+            self._listeners[encoding] = self._newServing(encoding)
+        return self._listeners[encoding]
+
+    def _newServing(self, encoding: str) -> Serving:
         framing, lines = framingFor(self._factory, self._limits, self._framing)
         return Serving(
             service=_NAME,

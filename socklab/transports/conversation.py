@@ -3,79 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import IntEnum
-from typing import Final
-from typing import Protocol as TypingProtocol
 
 from twisted.internet.defer import CancelledError
 from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
-from ..events import Closed, Cut, Failed, MessageReceived, Opened, Paused, Resumed
-from ..message import IMessageTransport, MessageProtocol, Peer, PeerError
+from ..events import MessageReceived, Paused, Resumed
+from ..message import MessageProtocol, Peer, PeerError
 from ..policy.rates import Rates
+from .hold import BURST, STOPS, Hold
 from .idle import IdleTimer
 from .pending import Pending, deferredOf
 from .serving import Serving
+from .telling import Adapter, Telling
 
 
-class Hold(IntEnum):
-    """Why a protocol is given no message for now; more than one are added up."""
-
-    BURST = 1
-    """It has had many, and others wait for their turn."""
-    OUTPUT = 2
-    """Its peer does not read the answers."""
-    PROTOCOL = 4
-    """It wants none itself."""
-    QUEUE = 8
-    """It is busy with one, and enough others wait already."""
-    RATE = 16
-    """Its peer sends faster than it may."""
-
-
-BURST: Final = 100
-"""How many messages of one peer are handled before everybody else has had a turn."""
-
-
-_TOLD: Final = {
-    Hold.OUTPUT: "the peer does not read",
-    Hold.PROTOCOL: "the protocol wants none for now",
-    Hold.QUEUE: "the protocol is busy, and enough messages wait",
-    Hold.RATE: "the peer sends faster than it may",
-}
-"""What an event says of a hold; a burst ends within the reactor's turn."""
-
-_STOPS: Final = Hold.BURST | Hold.OUTPUT | Hold.PROTOCOL
-"""What keeps a message that is here already from its protocol."""
-
-
-class Adapter(IMessageTransport, TypingProtocol):
-    """The connection whose conversation it is."""
-
-    def protocolFailed(self, peerAtFault: bool) -> None:
-        """The protocol has raised: end the connection, in its transport's own way."""
-
-    def holdChanged(self) -> None:
-        """`held` has changed: read from the peer, and give what was read meanwhile, or stop."""
-
-
-class Conversation:
+class Conversation(Telling):
     """One peer's protocol: called in order, its errors kept in, each event told."""
 
     # Thousands of idle connections have one each: a dict or a callback would cost as much as all of this.
     __slots__ = (
-        "_adapter",
-        "_closed",
         "_idle",
         "_life",
-        "_peer",
         "_pending",
         "_rates",
-        "_serving",
         "_slowed",
-        "_told",
         "burst",
         "held",
         "listening",
@@ -86,16 +39,12 @@ class Conversation:
     def __init__(self, serving: Serving, adapter: Adapter, peer: Peer | None = None, told: bool = True) -> None:
         """@param peer: what events say of the peer; by default what the adapter says by then.
         @param told: whether the beginning, the end and every fault are events; else a fault is one once."""
-        self._serving = serving
-        self._adapter = adapter
-        self._told = told
-        self._closed: tuple[str, str] | None = None
+        super().__init__(serving, adapter, peer, told)
         self._pending: Pending | None = None
         self._idle: IdleTimer | None = None
         self._life: IDelayedCall | None = None
         self._rates = Rates.of(serving.limits, serving.clock)
         self._slowed: IDelayedCall | None = None
-        self._peer = peer
         self.protocol: MessageProtocol | None = None
         self.listening = True
         """Whether messages still reach the protocol."""
@@ -106,15 +55,6 @@ class Conversation:
         self.ready: MessageProtocol | None = None
         """The protocol, while nothing stands between it and the next message: it listens, is not busy, and neither
         its peer's rate nor its silence is measured. One look at this is what all the guards cost most messages."""
-
-    @property
-    def peer(self) -> Peer:
-        """What is known of the other side."""
-        return self._peer or self._adapter.peer
-
-    @peer.setter
-    def peer(self, peer: Peer) -> None:
-        self._peer = peer
 
     def begin(self) -> bool:
         """Build the protocol and introduce the transport; False when the Factory refuses the peer or raised."""
@@ -132,10 +72,7 @@ class Conversation:
         self.protocol = protocol
         self._settle()
         if self._told:
-            events = serving.events
-            if events.arrivals:
-                local = self._adapter.getHost() if events.traffic else None
-                events.emit(Opened(serving.service, self.peer, local))
+            self._tellOpened()
             self.setTimeout(serving.limits.idle)
             if serving.limits.lifetime:
                 self._life = serving.clock.callLater(serving.limits.lifetime, self._lifeEnds)
@@ -165,8 +102,8 @@ class Conversation:
         """Hand over no message until `release`."""
         if self.listening:
             wasHeld = self.held
-            if self._serving.events.traffic and why in _TOLD and not wasHeld & why:
-                self._serving.events.emit(Paused(self._serving.service, self.peer, _TOLD[why]))
+            if self._serving.events.traffic and not wasHeld & why:
+                self._tellHold(why, Paused)
             self.held |= why
             self.ready = None
             if not wasHeld or wasHeld == Hold.BURST:
@@ -177,8 +114,8 @@ class Conversation:
         if self.held & why:
             self.held &= ~why
             self._settle()
-            if self._serving.events.traffic and why in _TOLD:
-                self._serving.events.emit(Resumed(self._serving.service, self.peer, _TOLD[why]))
+            if self._serving.events.traffic:
+                self._tellHold(why, Resumed)
             self._goOn()
             if not self.held:
                 self._adapter.holdChanged()
@@ -293,7 +230,7 @@ class Conversation:
         if pending is None or pending.delivering:
             return
         pending.delivering = True
-        while pending.messages and not pending.result and not self.held & _STOPS and self.protocol:
+        while pending.messages and not pending.result and not self.held & STOPS and self.protocol:
             self._deliver(self.protocol, *pending.take())
         pending.delivering = False
         if not pending.messages and not pending.result:
@@ -390,29 +327,12 @@ class Conversation:
                 timer.cancel()
         self._life = self._slowed = None
 
-    def closing(self, by: str, reason: str) -> None:
-        """Remember who ended it, and how; the first word counts."""
-        if self._closed is None:
-            self._closed = by, reason
-
     def cut(self, reason: str) -> None:
         """The peer went too far: say so, and hear no more of it. The caller closes."""
         if self._closed is None or self._closed[0] == "peer":
             self._closed = "server", reason
-            self._serving.counts.cut += 1
-            if self._isNew(reason):
-                self._serving.events.emit(Cut(self._serving.service, self.peer, reason))
+            self._tellCut(reason)
         self.deafen()
-
-    def _isNew(self, what: str) -> bool:
-        """Tell whether an event is due: always, but where every datagram has a conversation of its own."""
-        once = self._serving.once
-        if self._told:
-            return True
-        if what in once or len(once) >= 100:
-            return False
-        once.add(what)
-        return True
 
     def lost(self, reason: Failure) -> None:
         """The connection is gone."""
@@ -439,9 +359,7 @@ class Conversation:
             protocol.connectionLost(reason)
         except Exception:
             self._tellFailure(Failure())
-        assert self._closed is not None
-        if self._told and self._serving.events.arrivals:
-            self._serving.events.emit(Closed(self._serving.service, self.peer, *self._closed))
+        self._tellClosed()
 
     def _cancelLater(self, pending: Pending) -> None:
         # In a turn of its own: it may be the handler itself, running now, that ended the conversation.
@@ -464,8 +382,3 @@ class Conversation:
         self._closed = "server", "the protocol failed"
         self._tellFailure(failure)
         self._adapter.protocolFailed(False)
-
-    def _tellFailure(self, failure: Failure) -> None:
-        self._serving.counts.failed += 1
-        if self._isNew(repr(failure.value)):
-            self._serving.events.emit(Failed(self._serving.service, self.peer, failure))

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from typing import Protocol as TypingProtocol
 
 from twisted.internet.interfaces import IDelayedCall, INegotiated, IPullProducer, IPushProducer
-from twisted.logger import Logger
 from zope.interface import implementer
 
 from ..message import Encoded
+from .backlog import Backlog
+from .relayed import Relayed
 from .serving import Serving
 
-_log = Logger(namespace="socklab")
-
-_CHUNK = 64 * 1024
 _PATIENCE = 256 * 1024
-# Seconds: in the reactor's next turn. It is more than 0 because a clock in memory runs all that is due at once.
-_NEXT_TURN = 1e-8
 
 
 class Owner(TypingProtocol):
@@ -47,6 +42,22 @@ class Following(TypingProtocol):
     def catchUp(self, transport: Any) -> None:
         """Send a peer what has yet to reach it."""
 
+    def quicken(self, transport: Any, write: Callable[[bytes], object]) -> None:
+        """Nothing stands between a peer and what writes to it."""
+
+    def slacken(self, transport: Any, ended: bool = False) -> None:
+        """Something does.
+
+        @param ended: whether nothing reaches it any more.
+        """
+
+
+def _throughOf(transport: Any) -> Callable[[bytes], object]:
+    """Give what writes to a transport at once, if it has such a thing, or what writes to it as ever."""
+    # Of the class: TLS passes what it has not itself on to the connection below, where nothing is encrypted.
+    through = getattr(type(transport), "through", None)
+    return transport.write if through is None else through(transport)  # type: ignore[no-any-return]
+
 
 @implementer(IPushProducer)
 class Output:
@@ -58,22 +69,18 @@ class Output:
 
     # Thousands of idle connections have one each: a dict or a callback would cost as much as all of this.
     __slots__ = (
+        "_backlog",
         "_blocked",
         "_following",
         "_inputOver",
         "_owner",
         "_patience",
-        "_producer",
-        "_pulling",
-        "_pulls",
+        "_relayed",
         "_serving",
-        "_softTimer",
         "_timer",
         "_transport",
-        "_waiting",
         "closing",
         "paused",
-        "size",
         "way",
     )
 
@@ -85,18 +92,13 @@ class Output:
         self._transport = transport
         self._serving = serving
         self._owner = owner
-        self._waiting: deque[bytes] | None = None
-        self.size = 0
-        """Bytes that wait here for the peer to read."""
+        self._backlog: Backlog | None = None
         self._blocked = False
         self._following: Following | None = None
         self._inputOver = False
         self._patience: int | None = None
         self._timer: IDelayedCall | None = None
-        self._softTimer: IDelayedCall | None = None
-        self._producer: IPushProducer | IPullProducer | None = None
-        self._pulls = False
-        self._pulling: IDelayedCall | None = None
+        self._relayed: Relayed | None = None
         self.paused = False
         """Whether the peer is reading more slowly than it is written to."""
         self.closing = False
@@ -104,6 +106,11 @@ class Output:
         """The transport, while nothing stands between it and what is written; one look at this is what the bounds
         cost most messages."""
         transport.registerProducer(self, True)
+
+    @property
+    def size(self) -> int:
+        """Bytes that wait here for the peer to read."""
+        return self._backlog.size if self._backlog is not None else 0
 
     def write(self, data: bytes, bounded: bool = True) -> None:
         """Send, now or when the peer has read what was sent before; nothing after `close`.
@@ -124,27 +131,23 @@ class Output:
         if not self._blocked:
             self._transport.write(data)
             return
-        if bounded and self.size > self._serving.limits.pending:
-            self._overflow(f"more than {self._serving.limits.pending} bytes were waiting for it")
-            return
-        if self._waiting is None:
-            self._waiting = deque()
-        self._waiting.append(data)
-        self.size += len(data)
-        if self._softTimer is None and self.size > self._serving.limits.pending_soft:
-            self._softTimer = self._serving.clock.callLater(self._serving.limits.pending_seconds, self._tooLong)
+        if self._backlog is None:
+            self._backlog = Backlog(self._serving, self._overflow)
+        self._backlog.add(data, bounded)
 
     def follow(self, following: Following) -> bool:
         """From now on what is said to all comes before what is written here; False when another's does already."""
         if self._following is not None:
             return False
         self._following = following
-        self.way = None
+        self._settle()
         return True
 
     def unfollow(self) -> None:
         """Nothing more is said to all."""
-        self._following = None
+        following, self._following = self._following, None
+        if following is not None:
+            following.slacken(self._owner, ended=True)
         self._settle()
 
     def _catchUp(self) -> None:
@@ -154,65 +157,58 @@ class Output:
 
     def _settle(self) -> None:
         """Something that `way` depends on has changed."""
-        free = not (self.closing or self._blocked or self._waiting or self._following)
-        self.way = self._transport if free else None
+        isFree = not (self.closing or self._blocked or self._backlog)
+        following = self._following
+        self.way = self._transport if isFree and following is None else None
+        if isFree and following is not None:
+            following.quicken(self._owner, _throughOf(self._transport))
 
-    def _overflow(self, why: str) -> None:
-        self._waiting = None
-        self.size = 0
+    def _end(self) -> None:
+        """Nothing more is written."""
         self.closing = True
         self.way = None
+        if self._following is not None:
+            self._following.slacken(self._owner, ended=True)
+
+    def _overflow(self, why: str) -> None:
+        self._forget()
+        self._end()
         self._owner.outputOverflowed(f"it did not read: {why}")
 
-    def _tooLong(self) -> None:
-        self._softTimer = None
-        limits = self._serving.limits
-        soft, seconds = limits.pending_soft, limits.pending_seconds
-        self._overflow(f"more than {soft} bytes were waiting for it for {seconds:g} s")
-
-    def _stopSoftTimer(self) -> None:
-        if self._softTimer is not None:
-            self._softTimer.cancel()
-            self._softTimer = None
+    def _forget(self) -> None:
+        backlog, self._backlog = self._backlog, None
+        if backlog is not None:
+            backlog.forget()
 
     def pauseProducing(self) -> None:
         """The transport's buffer is full (`IPushProducer`); Twisted says it again at each write."""
         self._blocked = True
         self.way = None
+        if self._following is not None:
+            self._following.slacken(self._owner)
         if not self.paused:
             self.paused = True
             self._owner.outputPaused()
-            if self._producer is not None and not self._pulls:
-                self._producer.pauseProducing()  # type: ignore[union-attr]
+            if self._relayed is not None:
+                self._relayed.pause()
 
     def resumeProducing(self) -> None:
         """The transport's buffer is empty (`IPushProducer`)."""
         self._blocked = False
-        waiting = self._waiting
-        while waiting and not self._blocked:
-            chunk = [waiting.popleft()]
-            size = len(chunk[0])
-            while waiting and size < _CHUNK:
-                chunk.append(waiting.popleft())
-                size += len(chunk[-1])
-            self.size -= size
-            self._transport.write(b"".join(chunk))
-        if self._softTimer is not None and self.size <= self._serving.limits.pending_soft:
-            self._stopSoftTimer()
-        if self._waiting:
+        backlog = self._backlog
+        while backlog and not self._blocked:
+            self._transport.write(backlog.take())
+        if backlog:
             return
-        self._waiting = None
+        self._backlog = None
         if self.closing:
             self._finish()
         elif not self._blocked:
             self.paused = False
             self._settle()
             self._owner.outputResumed()
-            if self._producer is not None:
-                if not self._pulls:
-                    self._producer.resumeProducing()
-                elif self._pulling is None:
-                    self._pull()
+            if self._relayed is not None:
+                self._relayed.resume()
 
     def stopProducing(self) -> None:
         """The connection is gone (`IPushProducer`); its adapter is told by `connectionLost`."""
@@ -220,7 +216,7 @@ class Output:
     def inputOver(self) -> None:
         """The peer has said that it will send nothing more."""
         self._inputOver = True
-        if self._timer is not None and not self._waiting:
+        if self._timer is not None and not self._backlog:
             self._transport.loseConnection()
 
     def ignored(self, size: int) -> None:
@@ -242,13 +238,12 @@ class Output:
         self._catchUp()
         if self.closing:
             return
-        self.closing = True
-        self.way = None
+        self._end()
         if not patient:
             self._patience = _PATIENCE
         self._stopProducer()
         self._timer = self._serving.clock.callLater(self._serving.closeTimeout, self.abort)
-        if not self._waiting:
+        if not self._backlog:
             self._finish()
 
     def _finish(self) -> None:
@@ -268,56 +263,36 @@ class Output:
 
     def abort(self) -> None:
         """Close at once."""
-        self.closing = True
-        self.way = None
-        self._stopSoftTimer()
+        self._end()
+        self._forget()
         self._transport.abortConnection()
 
     def lost(self) -> None:
         """The connection is gone."""
-        self.closing = True
-        self.way = None
-        self._waiting = None
+        self._end()
+        self._forget()
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         self._timer = None
-        self._stopSoftTimer()
         self._stopProducer()
 
     def registerProducer(self, producer: IPushProducer | IPullProducer, streaming: bool) -> None:
         """Pass pause and resume on to a protocol's own producer (`IConsumer`)."""
-        if self._producer is not None:
-            raise RuntimeError(f"{self._producer!r} is still registered")
+        if self._relayed is not None:
+            raise RuntimeError(f"{self._relayed.producer!r} is still registered")
         if self.closing:
             producer.stopProducing()
             return
-        self._producer = producer
-        self._pulls = not streaming
-        if self._pulls:
-            self._pull()
-        elif self.paused:
-            producer.pauseProducing()  # type: ignore[union-attr]
+        self._relayed = Relayed(producer, streaming, self._serving.clock, self.paused)
+        self._relayed.begin()
 
     def unregisterProducer(self) -> None:
         """The protocol's producer is done (`IConsumer`)."""
-        self._producer = None
-        self._pulls = False
-        if self._pulling is not None:
-            self._pulling.cancel()
-            self._pulling = None
-
-    def _pull(self) -> None:
-        """Ask a producer that waits to be asked (`IPullProducer`), once a turn for as long as the peer reads."""
-        self._pulling = None
-        if self._producer is not None and not self.paused:
-            self._pulling = self._serving.clock.callLater(_NEXT_TURN, self._pull)
-            self._producer.resumeProducing()
+        relayed, self._relayed = self._relayed, None
+        if relayed is not None:
+            relayed.leave()
 
     def _stopProducer(self) -> None:
-        producer = self._producer
-        self.unregisterProducer()
-        if producer is not None:
-            try:
-                producer.stopProducing()
-            except Exception:
-                _log.failure("a protocol's producer failed as it was stopped")
+        relayed, self._relayed = self._relayed, None
+        if relayed is not None:
+            relayed.stop()

@@ -9,9 +9,9 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import alsoProvides, implementer
 
+from .peers import peerAt
 from .refusing import turnAway
 from .serving import Serving
-from .stream import peerAt
 from .watch import Watch
 
 

@@ -29,8 +29,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..events import Cut
+from .peers import peerAt
 from .serving import Serving
-from .stream import peerAt
 
 _LONGEST: Final = 107
 """Bytes of the longest header of version 1, with its CRLF (2.1)."""

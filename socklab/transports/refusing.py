@@ -10,6 +10,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..events import Refused
+from ..framing import FramingError
 from ..message import Peer
 from ..policy.gate import Refusal
 from .serving import Serving
@@ -26,6 +27,15 @@ def tell(serving: Serving, peer: Peer, refusal: Refusal) -> None:
     """Count a refusal, and emit its event."""
     serving.counts.refused[refusal.name] += 1
     serving.events.emit(Refused(serving.service, peer, refusal.name, refusal.reason))
+
+
+def lineFor(serving: Serving, refusal: Refusal) -> bytes:
+    """Give what a refused peer is told on a stream, in the listener's framing."""
+    line = words(refusal)
+    try:
+        return serving.framing().frame(line) if serving.framing else line + b"\n"
+    except FramingError:
+        return line + b"\n"
 
 
 def turnAway(serving: Serving, peer: Peer, refusal: Refusal, word: bytes, waits: bool = False) -> Protocol | None:

@@ -20,9 +20,9 @@ from ..events import Dropped
 from ..message import Peer, checkPayload
 from ..policy.gate import Refusal
 from ..policy.rates import SharedBuckets
-from .conversation import BURST
 from .datagram import DatagramPeer, peerAt
 from .guard import Address, AddressProof, isLoopback, isOwnAddress
+from .hold import BURST
 from .refusing import tell, words
 from .serving import Serving, newConnection
 

@@ -12,8 +12,8 @@ from zope.interface import alsoProvides
 
 from ..events import Closed, InputEnded, MessageReceived, MessageSent, Opened
 from ..message import Peer
+from .peers import peerOf
 from .serving import Serving, newConnection
-from .stream import peerOf
 
 _EARLY: Final = 16
 """Writes that are kept until it is known who is there: a greeting, most often."""

@@ -97,6 +97,48 @@ class ReactorTests(ReactorBuilder, SynchronousTestCase):
         client.send(b"?")
         self.assertEqual(self.heard(reactor, client, b"two"), b"one two")
 
+    def test_the_way_past_the_turn(self) -> None:
+        """What `through` sends after `settle` comes after what was written before it in the same turn, and before
+        what is written later; while a connection is being served nothing is settled."""
+        settled: list[bool] = []
+
+        def dataReceived(protocol: Any, data: bytes) -> None:
+            protocol.transport.write(b"one ")
+            settled.append(reactor.settle())
+            reactor.soon(lambda: later(protocol.transport))
+
+        def later(transport: Any) -> None:
+            transport.write(b"two ")
+            settled.append(reactor.settle())
+            transport.through()(b"three ")
+            transport.write(b"four")
+
+        reactor, port = self.listening(dataReceived=dataReceived)
+        client = self.connected(port)
+        client.send(b"?")
+        self.assertEqual(self.heard(reactor, client, b"four"), b"one two three four")
+        self.assertEqual(settled, [False, True])
+
+    def test_who_listens_in_hears_all(self) -> None:
+        """Where somebody has put a function in the place of `write`, nothing goes past it."""
+        written: list[bytes] = []
+
+        def dataReceived(protocol: Any, data: bytes) -> None:
+            write = protocol.transport.write
+
+            def listen(data: bytes) -> None:
+                written.append(data)
+                write(data)
+
+            protocol.transport.write = listen
+            protocol.transport.through()(b"heard")
+
+        reactor, port = self.listening(dataReceived=dataReceived)
+        client = self.connected(port)
+        client.send(b"?")
+        self.assertEqual(self.heard(reactor, client, b"heard"), b"heard")
+        self.assertEqual(written, [b"heard"])
+
     def test_deaf_at_first(self) -> None:
         """A protocol that pauses as it begins gets what came meanwhile when it resumes, whole and in order."""
         got: list[bytes] = []
@@ -241,6 +283,26 @@ class ReactorTests(ReactorBuilder, SynchronousTestCase):
         self.until(reactor, isThanked)
         self.assertEqual(got, [b"?", b"thanks"])
         self.assertEqual(len(ear.data), len(answer))
+
+    def test_who_floods_is_read_once_a_turn(self) -> None:
+        """However much somebody has sent, one read of it is all that others have to wait for."""
+        got: list[int] = []
+        reactor, port = self.listening(dataReceived=lambda protocol, data: got.append(len(data)))
+        flooding, other = self.connected(port), self.connected(port)
+        sent: list[int] = []
+
+        def isRead() -> bool:
+            if not sent and len(port.connections) == 2:
+                with contextlib.suppress(BlockingIOError):
+                    while sum(sent) < 4_000_000:
+                        sent.append(flooding.send(bytes(65536)))
+                other.send(b"?")
+            return bool(sent) and sum(got) == sum(sent) + 1
+
+        self.until(reactor, isRead)
+        self.assertGreater(sum(sent), 1_000_000)
+        self.assertLessEqual(got.index(1), 1)
+        self.assertLessEqual(max(got), 262_144)
 
     def test_who_waits_is_taken(self) -> None:
         """After `doRead`, `stopListening` fires when all who had connected by then are known."""

@@ -14,9 +14,9 @@ from twisted.internet.interfaces import IAddress, IProtocolNegotiationFactory
 from twisted.internet.protocol import Protocol
 from zope.interface import implementer
 
+from ..peers import peerAt
 from ..refusing import turnAway
 from ..serving import Serving
-from ..stream import peerAt
 from .alarms import Alarms
 from .answers import refusalFor
 from .connection import TappedWebSocket, WebSocketConnection

@@ -448,6 +448,11 @@ class WebSocketConnection(WebSocketServerProtocol):
         self.seam.flush()
         self.output.write(data, bounded=False)
 
+    def sendCloseFrame(self, code: Any = None, reasonUtf8: bytes | None = None, isReply: bool = False) -> None:
+        """Close, or answer the peer's close; nothing that is said to all may come after it (RFC 6455, 5.5.1)."""
+        super().sendCloseFrame(code, reasonUtf8, isReply)
+        self.output.unfollow()
+
     def unregisterProducer(self) -> None:
         """The `Output` does that when it has sent all."""
 

@@ -12,10 +12,11 @@ from twisted.internet.interfaces import IAddress
 
 from ...events import MessageSent
 from ...message import Encoded, checkPayload
-from ..conversation import Conversation, Hold
+from ..connected import Connected
+from ..conversation import Conversation
 from ..output import Following, Output
+from ..peers import peerOf
 from ..serving import Serving, newConnection
-from ..stream import peerOf
 from ..unread import unread
 from .frames import BINARY, COMPRESSED, GOING_AWAY, INTERNAL_ERROR, INVALID_PAYLOAD, NORMAL, TEXT, frame
 from .headers import Headers
@@ -28,20 +29,17 @@ _ENOUGH: Final = 64 * 1024
 """Bytes of answers that are kept together at most until all of what was read is done."""
 
 
-class WebSocketTransport:
+class WebSocketTransport(Connected):
     """What a protocol sees of a WebSocket connection."""
 
     # Thousands of idle connections have one each.
     __slots__ = (
         "_connection",
         "_deflate",
-        "_serving",
         "_size",
         "clock",
-        "conversation",
         "corked",
         "encoding",
-        "output",
         "peer",
         "wireFormat",
     )
@@ -161,13 +159,9 @@ class WebSocketTransport:
         self.output.add(wire)
 
     def follow(self, following: Following) -> bool:
-        """Have what is said to all come in order with all else (`socklab.rooms`)."""
+        """Have what is said to all come in order with all else (`socklab.rooms`); not after a close frame."""
         self.flush()
-        return self.output.follow(following)
-
-    def unfollow(self) -> None:
-        """Nothing more is said to all."""
-        self.output.unfollow()
+        return self._connection.state == _OPEN and self.output.follow(following)
 
     def loseConnection(self) -> None:
         """Close with code 1000 (`IMessageTransport`)."""
@@ -182,41 +176,15 @@ class WebSocketTransport:
             return True
         return not conversation.held and not conversation.busy and not unread(self._connection.transport)
 
-    def stuck(self) -> bool:
-        """Tell whether the peer does not read what it is owed."""
-        return self.output.paused
-
-    def owed(self) -> int:
-        """Give how many bytes wait here for the peer to read."""
-        return self.output.size
-
     def goAway(self) -> None:
         """Close with code 1001: the server is shutting down."""
         self.conversation.goAway(lambda: self._connection.close(GOING_AWAY))
-
-    def abortConnection(self) -> None:
-        """Close at once (`IMessageTransport`)."""
-        self.conversation.closing("server", "aborted")
-        self.abort()
 
     def abort(self) -> None:
         """Close at once."""
         self.flush()
         self.output.abort()
         self.conversation.deafen()
-
-    def outputPaused(self) -> None:
-        """The peer does not read: neither is it read from."""
-        self.conversation.hold(Hold.OUTPUT)
-
-    def outputResumed(self) -> None:
-        """The peer has read."""
-        self.conversation.release(Hold.OUTPUT)
-
-    def outputOverflowed(self, why: str) -> None:
-        """The peer has read too little for too long."""
-        self.conversation.cut(why)
-        self.abort()
 
     def holdChanged(self) -> None:
         """Parse and read, or stop."""
@@ -232,30 +200,6 @@ class WebSocketTransport:
     def carrier(self) -> Any:
         """Give the Twisted transport that it goes over."""
         return self._connection.transport
-
-    def vanished(self, seconds: float) -> None:
-        """The peer is gone, and has not said so."""
-        self.outputOverflowed(f"it has acknowledged nothing for {seconds:.0f} s")
-
-    def setTimeout(self, seconds: float | None) -> None:
-        """Bound the peer's silence (`IMessageTransport`)."""
-        self.conversation.setTimeout(seconds)
-
-    def pauseProducing(self) -> None:
-        """Hear nothing for now (`IMessageTransport`)."""
-        self.conversation.hold(Hold.PROTOCOL)
-
-    def resumeProducing(self) -> None:
-        """Hear again (`IMessageTransport`)."""
-        self.conversation.release(Hold.PROTOCOL)
-
-    def registerProducer(self, producer: Any, streaming: bool) -> None:
-        """Have a producer paused with the peer (`IMessageTransport`)."""
-        self.output.registerProducer(producer, streaming)
-
-    def unregisterProducer(self) -> None:
-        """Stop telling the producer (`IMessageTransport`)."""
-        self.output.unregisterProducer()
 
     def getPeer(self) -> IAddress:
         """Give the address of the other side (`IMessageTransport`)."""
