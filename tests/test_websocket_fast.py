@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterator
 from dataclasses import fields
 from itertools import cycle
@@ -32,12 +33,17 @@ WHOLE = [1 << 20]
 
 
 class PlainConnection(WebSocketConnection):
-    """Has Autobahn parse every frame."""
+    """Has Autobahn parse every frame, and the handshake."""
 
-    @staticmethod
-    def deliver(data: bytes, position: int, *others: object) -> int:
+    ordinary = staticmethod(lambda data, limit: None)
+
+    def deliver(self, data: bytes, position: int) -> int:
         """Take nothing."""
         return position
+
+    def takeClose(self, data: bytes, position: int) -> int:
+        """Take nothing."""
+        return 0
 
 
 class PlainFactory(WebSocketFactory):
@@ -93,6 +99,11 @@ HOSTILE = [
     b"\x82\xff\x80" + bytes(7) + b"mask",
     b"\x82\xff" + (70_000).to_bytes(8) + b"mask",
     b"\x82\xfe\xff\xff",
+    # Text that goes wrong in the middle, at its end, and in a frame of which the rest never comes.
+    frame(TEXT, b"a" * 300 + b"\xff" + b"a" * 300),
+    frame(TEXT, "한".encode() * 100 + b"\xed\x95"),
+    frame(TEXT, "한".encode() * 100 + b"\xed\xa0\x80" + b"a" * 300)[:-100],
+    frame(TEXT, "한".encode() * 100)[:-1],
 ]
 hostile = st.one_of(
     st.builds(lambda payload: frame(TEXT, payload), st.binary(max_size=20)),
@@ -182,10 +193,11 @@ def converse(
     bounds: dict[str, Any],
     deflate: bool = False,
     reads: bool = True,
+    traffic: bool = True,
 ) -> tuple[object, ...]:
     """Give all that can be seen of a connection to which a stream came in pieces of these lengths."""
     factory = OddFactory(behaviour)
-    server = MemoryServer(factory, limits=Limits(**bounds), raising=False, deflate=deflate)
+    server = MemoryServer(factory, limits=Limits(**bounds), raising=False, deflate=deflate, traffic=traffic)
     address = IPv4Address("TCP", "127.0.0.1", 40001)
     wire = MemoryTransport(server.clock, address)
     wire.accept(kind(server._serving("utf-8"), deflate).buildProtocol(address))
@@ -219,28 +231,40 @@ def converse(
     bounds=limits,
     deflate=st.booleans(),
     reads=st.booleans(),
+    traffic=st.booleans(),
 )
-@example(frame(TEXT, b"a") * 300, WHOLE, ["echo"], {}, False, True)
-@example(frame(TEXT, b"a") * 5, WHOLE, ["echo", "pause"], {}, False, True)
-@example(frame(TEXT, b"a") * 5, WHOLE, ["echo", "close"], {}, False, True)
-@example(frame(TEXT, b"a") * 5, WHOLE, ["wait"], {"queue": 1}, False, True)
-@example(frame(BINARY, b"b" * 201) * 2, WHOLE, ["echo"], {"message": 200}, False, True)
-@example(frame(BINARY, b"b" * 70_000) * 3, [65536], ["echo"], {}, False, True)
+@example(frame(TEXT, b"a") * 300, WHOLE, ["echo"], {}, False, True, True)
+@example(frame(TEXT, b"a") * 5, WHOLE, ["echo", "pause"], {}, False, True, True)
+@example(frame(TEXT, b"a") * 5, WHOLE, ["echo", "close"], {}, False, True, True)
+@example(frame(TEXT, b"a") * 5, WHOLE, ["wait"], {"queue": 1}, False, True, True)
+@example(frame(BINARY, b"b" * 201) * 2, WHOLE, ["echo"], {"message": 200}, False, True, True)
+@example(frame(BINARY, b"b" * 70_000) * 3, [65536], ["echo"], {}, False, True, True)
+@example(frame(BINARY, b"b" * 70_000) * 3, WHOLE, ["echo"], {}, False, True, False)
+@example(frame(TEXT, "한글 é".encode() * 9000), [65537, 1], ["big"], {}, False, True, False)
+@example(frame(TEXT, b"a" * 150) + frame(PING, b"") + frame(TEXT, b"b"), [99], ["pause"], {}, False, True, True)
 def test_the_same_as_autobahn(
-    stream: bytes, cuts: list[int], behaviour: list[str], bounds: dict[str, Any], deflate: bool, reads: bool
+    stream: bytes,
+    cuts: list[int],
+    behaviour: list[str],
+    bounds: dict[str, Any],
+    deflate: bool,
+    reads: bool,
+    traffic: bool,
 ) -> None:
     """Any stream, in any pieces, gives the same messages, bytes, close code and events on both ways."""
-    quick = converse(WebSocketFactory, stream, cuts, behaviour, bounds, deflate, reads)
-    assert quick == converse(PlainFactory, stream, cuts, behaviour, bounds, deflate, reads)
+    also = behaviour, bounds, deflate, reads, traffic
+    assert converse(WebSocketFactory, stream, cuts, *also) == converse(PlainFactory, stream, cuts, *also)
 
 
 @pytest.mark.parametrize("stream", HOSTILE)
 def test_the_same_fault(stream: bytes) -> None:
-    """What is wrong is found on both ways, behind a message and before one, whole and byte by byte."""
-    stream = frame(TEXT, b"before") + stream + frame(TEXT, b"after")
-    for cuts in (WHOLE, [1]):
-        quick = converse(WebSocketFactory, stream, cuts, ["echo"], {})
-        assert quick == converse(PlainFactory, stream, cuts, ["echo"], {})
+    """What is wrong is found on both ways, behind a message and before one, whole and in pieces; with nothing
+    behind it, as soon."""
+    for behind in (frame(TEXT, b"after"), b""):
+        sent = frame(TEXT, b"before") + stream + behind
+        for cuts in (WHOLE, [1], [100]):
+            quick = converse(WebSocketFactory, sent, cuts, ["echo"], {})
+            assert quick == converse(PlainFactory, sent, cuts, ["echo"], {})
 
 
 @given(st.binary(max_size=3000), masks)
@@ -268,3 +292,29 @@ def test_answers_to_one_read_are_one_write(monkeypatch: pytest.MonkeyPatch) -> N
     )
     answers = [(each.opcode, each.payload) for each in peer.frames()[20:]]
     assert answers == [(TEXT, b"a"), (TEXT, b"b"), (PONG, b"c"), (TEXT, b"d"), (CLOSE, b"\x03\xe8")]
+
+
+@pytest.mark.parametrize("size", [0, 125, 126, 65_535, 65_536, 200_000])
+def test_a_frame_is_the_same_whoever_watches(size: int) -> None:
+    """The shorter way that a message takes while nobody watches writes what the other one does."""
+    wires = []
+    for traffic in (True, False):
+        peer = MemoryServer(EchoFactory(), traffic=traffic).websocket()
+        peer.sendBytes(frame(BINARY, b"b" * size))
+        peer.sendBytes(frame(TEXT, b"t" * size) * 2)
+        wires.append([(each.opcode, each.payload) for each in peer.frames()])
+    assert wires[0] == wires[1] == [(BINARY, b"b" * size), *[(TEXT, b"t" * size)] * 2]
+
+
+def test_nothing_is_set_aside_for_what_was_announced() -> None:
+    """Of a frame of 1 MiB that keeps coming byte by byte, there is here what has come, and little more."""
+    tracemalloc.start()
+    try:
+        peer = MemoryServer(EchoFactory(), traffic=False).websocket()
+        before = tracemalloc.get_traced_memory()[0]
+        peer.sendBytes(frame(TEXT, b"a" * (1 << 20))[:14])
+        for _ in range(1000):
+            peer.sendBytes(b"a")
+        assert tracemalloc.get_traced_memory()[0] - before < 20_000
+    finally:
+        tracemalloc.stop()

@@ -1,6 +1,13 @@
 """Messages over WebSocket (RFC 6455): Autobahn speaks the protocol, this bounds it and joins it to the seam.
 
-Imported only when a listener asks for it: Autobahn costs 40 ms and 5 MB.
+Imported only when a listener asks for it: Autobahn costs 40 ms and 5 MB. Where to look:
+
+  - `connection`: all that Autobahn and Twisted call; `transport`: what a protocol calls
+  - `opening`: whom the handshake lets in; `handshake` reads an ordinary one, `headers` keeps it, `answers` refuses
+  - `reading`: from bytes to messages; `fast` and `unfinished` are the quick way, `masking` is part of it
+  - `frames`: from messages to bytes
+  - `closing`: the end; `heartbeat`: whether the client is still there; `alarms`: timers of many
+  - `slim`: what a connection does not keep of Autobahn's
 """
 
 from __future__ import annotations

@@ -4,37 +4,39 @@ Autobahn's parser makes a masker, a header, lists and a log call for each frame,
 twice: 12 us for 64 bytes. This loop costs a tenth of that, and does nothing else than Autobahn would do:
 
   - It is entered between two frames only, outside of a message, with no byte in Autobahn's own buffer.
-  - It takes a frame only if every byte of it has come, and only if Autobahn would find no fault with it: FIN is
-    set and no RSV bit, the opcode is text or binary, it is masked, its length is in the shortest form and within
-    the limit of a message (so it is one fragment, too), and text is UTF-8.
+  - It takes a frame only if its header has come, and only if Autobahn would find no fault with it: FIN is set and
+    no RSV bit, the opcode is text or binary, it is masked, its length is in the shortest form and within the limit
+    of a message (so it is one fragment, too), and text is UTF-8.
   - At anything else it stops, before the first byte of that frame, and has changed nothing: Autobahn parses it,
     and says what is wrong with it in its own words.
+  - A frame that is longer than what was read goes the same way, as an `Unfinished`, if it is in order so far.
   - It hands over through `Conversation.received`, as the other way does; after each message it asks whether the
     next may be handed over.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from .frames import BINARY, TEXT
+from .frames import BINARY, CLOSE, TEXT
 from .masking import unmask
+from .unfinished import Unfinished
 
 if TYPE_CHECKING:
-    from ..conversation import Conversation
+    from .connection import WebSocketConnection
 
 _MASKED: Final = 0x80
+_CLOSES: Final = {bytes((CLOSE, _MASKED)): 6, bytes((CLOSE, _MASKED | 2)): 8}
+"""How a close frame begins that holds nothing, and one that holds a code; and their sizes."""
 
 
-def deliver(data: bytes, position: int, limit: int, conversation: Conversation, more: Callable[[], None]) -> int:
+def deliver(connection: WebSocketConnection, data: bytes, position: int) -> int:
     """Hand over what can be handed over quickly of a connection's input; give the position where it stopped.
 
     @param position: where a frame begins.
-    @param limit: the greatest length of a message, in bytes.
-    @param more: called once, before the first message behind which there is more: what it is answered can wait.
     """
-    received = conversation.received
+    conversation = connection.conversation
+    limit = connection._serving.limits.message
     end = len(data)
     single = True
     # A header of two bytes and the mask.
@@ -48,7 +50,7 @@ def deliver(data: bytes, position: int, limit: int, conversation: Conversation, 
             start = position + 6
         elif length == 126:
             start = position + 8
-            length = int.from_bytes(data[position + 2 : position + 4])
+            length = data[position + 2] << 8 | data[position + 3]
             if length < 126:
                 break
         elif length == 127:
@@ -58,8 +60,14 @@ def deliver(data: bytes, position: int, limit: int, conversation: Conversation, 
                 break
         else:
             break
+        if length > limit or start > end:
+            break
         stop = start + length
-        if stop > end or length > limit:
+        if stop > end:
+            begun = Unfinished(data[position:start], length)
+            if begun.take(data[start:]):
+                connection.unfinished = begun
+                position = end
             break
         payload = unmask(data[start:stop], data[start - 4 : start])
         if first == TEXT and not payload.isascii():
@@ -68,10 +76,46 @@ def deliver(data: bytes, position: int, limit: int, conversation: Conversation, 
             except UnicodeDecodeError:
                 break
         if single and stop < end:
+            # What the first message is answered can wait for the answers to those behind it.
             single = False
-            more()
-        received(payload, first == BINARY)
+            connection.seam.cork()
+        conversation.received(payload, first == BINARY)
         position = stop
         if conversation.held or not conversation.listening:
             break
     return position
+
+
+def takeClose(connection: WebSocketConnection, data: bytes, position: int) -> int:
+    """Take a close frame that gives no reason, as nearly all do; give its size, 0 for anything else.
+
+    @param position: where a frame begins.
+    """
+    size = _CLOSES.get(data[position : position + 2], 0)
+    if not size or len(data) - position < size:
+        return 0
+    start = position + 6
+    code = unmask(data[start : start + 2], data[start - 4 : start]) if size > 6 else b""
+    connection.onCloseFrame(int.from_bytes(code) if code else None, None)
+    return size
+
+
+def resume(connection: WebSocketConnection, data: bytes) -> bytes:
+    """Go on with the frame that has begun; give what is left for whoever comes next.
+
+    That is the whole frame again when it is at fault, for Autobahn.
+    """
+    begun = connection.unfinished
+    assert begun is not None
+    piece = data[: begun.missing]
+    if not begun.take(piece):
+        connection.unfinished = None
+        return begun.asItCame() + data
+    if begun.missing:
+        return b""
+    connection.unfinished = None
+    rest = data[len(piece) :]
+    if rest:
+        connection.seam.cork()
+    connection.conversation.received(begun.payload(), begun.isBinary)
+    return rest

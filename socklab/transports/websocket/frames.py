@@ -11,7 +11,7 @@ INVALID_PAYLOAD = 1007
 POLICY = 1008
 INTERNAL_ERROR = 1011
 
-TEXT, BINARY, PING = 0x81, 0x82, 0x89
+TEXT, BINARY, CLOSE, PING = 0x81, 0x82, 0x88, 0x89
 """The first byte of a frame that is whole: FIN and the opcode."""
 COMPRESSED = 0x40
 """Added to it when the payload is (RFC 7692, 6)."""
@@ -20,15 +20,21 @@ _SHORT: Final = {
     first: [bytes((first, length)) for length in range(126)]
     for first in (TEXT, BINARY, PING, TEXT | COMPRESSED, BINARY | COMPRESSED)
 }
-_MEDIUM: Final = struct.Struct("!BBH").pack
+SHORT_TEXT, SHORT_BINARY = _SHORT[TEXT], _SHORT[BINARY]
+"""The header of a payload of so many bytes, up to 125."""
+MEDIUM: Final = struct.Struct("!BBH").pack
 _LONG: Final = struct.Struct("!BBQ").pack
 
 
-def frame(first: int, payload: bytes) -> bytes:
-    """Give one unmasked frame (RFC 6455, 5.2)."""
-    length = len(payload)
+def header(first: int, length: int) -> bytes:
+    """Give what stands before a payload of so many bytes in an unmasked frame (RFC 6455, 5.2)."""
     if length < 126:
-        return _SHORT[first][length] + payload
+        return _SHORT[first][length]
     if length < 65536:
-        return _MEDIUM(first, 126, length) + payload
-    return _LONG(first, 127, length) + payload
+        return MEDIUM(first, 126, length)
+    return _LONG(first, 127, length)
+
+
+def frame(first: int, payload: bytes) -> bytes:
+    """Give one unmasked frame."""
+    return header(first, len(payload)) + payload

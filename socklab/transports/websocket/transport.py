@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from autobahn.websocket.protocol import WebSocketProtocol
@@ -11,14 +10,28 @@ from autobahn.websocket.types import ConnectionRequest
 from twisted.internet.interfaces import IAddress
 
 from ...events import MessageSent
-from ...message import Encoded, checkPayload
+from ...message import Encoded, Peer, checkPayload
 from ..connected import Connected
 from ..conversation import Conversation
 from ..output import Following, Output
 from ..peers import peerOf
 from ..serving import Serving, newConnection
 from ..unread import unread
-from .frames import BINARY, COMPRESSED, GOING_AWAY, INTERNAL_ERROR, INVALID_PAYLOAD, NORMAL, TEXT, frame
+from .frames import (
+    BINARY,
+    COMPRESSED,
+    GOING_AWAY,
+    INTERNAL_ERROR,
+    INVALID_PAYLOAD,
+    MEDIUM,
+    NORMAL,
+    SHORT_BINARY,
+    SHORT_TEXT,
+    TEXT,
+    frame,
+    header,
+)
+from .handshake import Handshake
 from .headers import Headers
 
 if TYPE_CHECKING:
@@ -62,38 +75,70 @@ class WebSocketTransport(Connected):
         wire = self._connection.transport
         self.peer = self.conversation.peer = peerOf(wire, "websocket", connection=self.peer.connection)
 
-    def opened(self, request: ConnectionRequest, subprotocol: str | None, deflate: Any) -> None:
+    def opened(self, request: ConnectionRequest | Handshake, subprotocol: str | None, deflate: Any) -> None:
         """The opening handshake has told more of the peer."""
-        self.lookAtPeer()
-        self.peer = replace(
-            self.peer,
+        wire = self._connection.transport
+        if self._serving.proxied or hasattr(wire, "getPeerCertificate"):
+            self.lookAtPeer()
+        peer = self.peer
+        self.peer = self.conversation.peer = Peer(
+            peer.address,
+            peer.kind,
+            peer.host,
+            peer.port,
             path=request.path,
             origin=request.headers.get("origin"),
             subprotocol=subprotocol,
             headers=Headers(request.headers),
+            certificate=peer.certificate,
+            tls=peer.tls,
+            connection=peer.connection,
         )
-        self.conversation.peer = self.peer
         if deflate is not None:
             self._deflate = deflate
             self.wireFormat = ("websocket", deflate.server_max_window_bits)
 
     def sendMessage(self, payload: bytes, isBinary: bool) -> None:
         """Send one message (`IMessageTransport`)."""
-        if self._deflate is not None or self._serving.events.traffic:
+        serving = self._serving
+        if self._deflate is not None or serving.events.traffic:
             self.sendEncoded(self.encode(payload, isBinary))
             return
         try:
-            wire = frame(BINARY if isBinary else TEXT, payload)
+            # It is `frame`, and below it is `Output.write`, without the cost of calling them.
+            length = len(payload)
+            if length < 126:
+                wire = (SHORT_BINARY if isBinary else SHORT_TEXT)[length] + payload
+            elif length < 65536:
+                wire = MEDIUM(BINARY if isBinary else TEXT, 126, length) + payload
+            elif type(payload) is bytes and self._sendLarge(payload, isBinary):
+                return
+            else:
+                wire = frame(BINARY if isBinary else TEXT, payload)
         except TypeError:
             checkPayload(payload)
             raise
         if self._connection.state == _OPEN:
-            if self._serving.counting and not self.output.closing:
-                self._serving.counts.went(len(payload))
-            if self.corked is None:
-                self.output.write(wire)
-            else:
+            output = self.output
+            if serving.counting and not output.closing:
+                serving.counts.went(length)
+            if self.corked is not None:
                 self._keep(wire)
+            elif (way := output.way) is not None:
+                way.write(wire)
+            else:
+                output.write(wire)
+
+    def _sendLarge(self, payload: bytes, isBinary: bool) -> bool:
+        """Send a message without a copy of it, which takes as long as all else; False where something is in the
+        way."""
+        way = self.output.way
+        if way is None or self.corked is not None or self._connection.state != _OPEN:
+            return False
+        if self._serving.counting:
+            self._serving.counts.went(len(payload))
+        way.writeSequence((header(BINARY if isBinary else TEXT, len(payload)), payload))
+        return True
 
     def encode(self, payload: bytes, isBinary: bool) -> Encoded:
         """Give one message as a frame (`IMessageTransport`)."""
