@@ -287,12 +287,15 @@ class ReactorTests(ReactorBuilder, SynchronousTestCase):
     def test_who_floods_is_read_once_a_turn(self) -> None:
         """However much somebody has sent, one read of it is all that others have to wait for."""
         got: list[int] = []
-        reactor, port = self.listening(dataReceived=lambda protocol, data: got.append(len(data)))
+        made: list[Any] = []
+        reactor, port = self.listening(
+            connectionMade=made.append, dataReceived=lambda protocol, data: got.append(len(data))
+        )
         flooding, other = self.connected(port), self.connected(port)
         sent: list[int] = []
 
         def isRead() -> bool:
-            if not sent and len(port.connections) == 2:
+            if not sent and len(made) == 2:
                 with contextlib.suppress(BlockingIOError):
                     while sum(sent) < 4_000_000:
                         sent.append(flooding.send(bytes(65536)))
