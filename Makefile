@@ -10,7 +10,7 @@ MINUTES ?= 30
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -qq
 
-.PHONY: help run test soak bench memory profile check docs screenshots format clean
+.PHONY: help run test soak chaos bench memory profile check docs screenshots format clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -25,6 +25,9 @@ test: $(VENV)/.test ## run the whole test suite
 
 soak: $(VENV)/.test ## attack servers for MINUTES, and see whether they grow
 	@$(BIN)/python -m tests.attacks.soak --minutes $(MINUTES) $(ARGS)
+
+chaos: $(VENV)/.test ## kill and cut off engines and nodes while members talk, and compare what all have heard
+	@$(BIN)/python -m tests.cluster.chaos $(ARGS)
 
 check: $(VENV)/.dev $(VENV)/.test ## check the format, lint, and check the types
 	$(BIN)/ruff format --check .

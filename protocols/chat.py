@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
-from unicodedata import normalize
 
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
 from socklab import (
+    Arrived,
+    Departed,
     Factory,
     Lines,
     MemoryRooms,
     MessageProtocol,
+    Named,
+    Outnamed,
     Peer,
+    RoomEvent,
     TooManyRooms,
     checkFields,
+    folded,
     isPrintable,
     printable,
 )
@@ -37,7 +42,7 @@ class ChatProtocol(MessageProtocol):
 
     def connectionMade(self) -> None:
         """Greet, and let in."""
-        self.nick = self.factory.nameNewcomer(self)
+        self.factory.nameNewcomer(self)
         if self.factory.greeting:
             self.tell(self.factory.greeting)
         self.enter(LOBBY)
@@ -72,7 +77,7 @@ class ChatProtocol(MessageProtocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Let out."""
         self.exit()
-        self.factory.nicks.pop(folded(self.nick), None)
+        self.factory.rooms.forget(self)
 
     def lineReceived(self, line: str) -> None:
         """Say it, or do it."""
@@ -102,7 +107,10 @@ class ChatProtocol(MessageProtocol):
         if self.isMuted():
             return
         without = None if self.factory.echo_self else self
-        self.factory.rooms.publish(self.room, line, without, keep=True)
+        if not self.factory.rooms.publish(self.room, line, without, keep=True):
+            self.tell(
+                "! only those at this server hear you: the others cannot be reached, and too much waits for them"
+            )
 
     def isMuted(self) -> bool:
         """Tell whether the operator has it that nobody hears this member, and tell it so."""
@@ -142,13 +150,10 @@ class ChatProtocol(MessageProtocol):
         if fault := self.factory.faultOfName(nick):
             self.tell(f"! {fault}")
             return
-        nicks, old = self.factory.nicks, self.nick
-        if nicks.get(folded(nick), self) is not self:
+        old = self.nick
+        if not self.factory.rooms.rename(self, nick):
             self.tell(f"! somebody is called {nick} already")
             return
-        del nicks[folded(old)]
-        nicks[folded(nick)] = self
-        self.nick = nick
         self.tell(f"* you are {nick} now")
         self.announce(f"{old} is {nick} now")
 
@@ -205,9 +210,15 @@ COMMANDS: Final = {
 }
 
 
-def folded(nick: str) -> str:
-    """Give what two names that look alike have in common."""
-    return normalize("NFC", nick).casefold()
+NAMED: Final = 5
+"""How many members of a server that is lost are named; of more only the number is told."""
+
+
+def listed(members: Sequence[Named]) -> str:
+    """Give who they are, or how many, as the subject of `has` or `have`."""
+    if len(members) > NAMED:
+        return f"{len(members)} members have"
+    return f"{', '.join(each.nick for each in members)} {'has' if len(members) == 1 else 'have'}"
 
 
 class ChatFactory(Factory):
@@ -242,7 +253,7 @@ class ChatFactory(Factory):
         @raise ValueError: an option makes no sense; the message begins with its name.
         """
         self.rooms = MemoryRooms(LOBBY)
-        self.nicks: dict[str, ChatProtocol] = {}
+        self.rooms.observe(self.happened)
         self.isMuted: Callable[[Peer], bool] | None = None
         """Tells whom nobody shall hear; the console sets it."""
         self._count = 0
@@ -283,14 +294,28 @@ class ChatFactory(Factory):
         self.rooms.publish(room, line, keep=True)
         return True
 
-    def nameNewcomer(self, member: ChatProtocol) -> str:
+    def nameNewcomer(self, member: ChatProtocol) -> None:
         """Call a newcomer `user1`, `user2`, ...; a name that somebody took is passed over."""
         while True:
             self._count += 1
-            nick = f"user{self._count}"
-            if nick not in self.nicks:
-                self.nicks[nick] = member
-                return nick
+            if self.rooms.rename(member, f"user{self._count}{self.rooms.tag}"):
+                return
+
+    def happened(self, event: RoomEvent) -> None:
+        """Tell members what has become of those at other servers, where these cannot tell it themselves."""
+        match event:
+            case Outnamed(member=member) if isinstance(member, ChatProtocol):
+                old = member.nick
+                self.nameNewcomer(member)
+                member.tell(f"! somebody at another server was called {old} before you: you are {member.nick} now")
+                if member.room:
+                    member.announce(f"{old} is {member.nick} now")
+            case Departed(room=room, members=members, why=why) if why and self.announce:
+                self.rooms.publishHere(room, f"* {listed(members)} left: their server {why}")
+            case Arrived(room=room, members=members, isBack=True) if self.announce:
+                self.rooms.publishHere(room, f"* {listed(members)} come back")
+            case _:
+                pass
 
     def faultOfName(self, name: str) -> str | None:
         """Say why nobody can be called so, nor a room."""

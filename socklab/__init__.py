@@ -24,14 +24,26 @@ if TYPE_CHECKING:
     )
     from .request import Request, Until, asksToContinue, readHttp
     from .rooms.audience import Audience
-    from .rooms.memory import MemoryRooms, TooManyRooms
+    from .rooms.memory import (
+        Arrived,
+        Departed,
+        Member,
+        MemoryRooms,
+        Named,
+        Outnamed,
+        RoomEvent,
+        TooManyRooms,
+        folded,
+    )
     from .template import Template, checkFields
     from .text import isPrintable, printable, quoted
     from .units import Seconds, Size
 
 __all__ = [
     "FRAMINGS",
+    "Arrived",
     "Audience",
+    "Departed",
     "Encoded",
     "Factory",
     "Framing",
@@ -44,13 +56,17 @@ __all__ = [
     "Int32",
     "Limits",
     "Lines",
+    "Member",
     "MemoryRooms",
     "MessageProtocol",
+    "Named",
     "Netstring",
+    "Outnamed",
     "Peer",
     "PeerError",
     "Raw",
     "Request",
+    "RoomEvent",
     "Seconds",
     "Size",
     "Template",
@@ -58,6 +74,7 @@ __all__ = [
     "Until",
     "asksToContinue",
     "checkFields",
+    "folded",
     "isPrintable",
     "printable",
     "quoted",
@@ -84,7 +101,17 @@ _HOMES = {
     ),
     ".request": ("Request", "Until", "asksToContinue", "readHttp"),
     ".rooms.audience": ("Audience",),
-    ".rooms.memory": ("MemoryRooms", "TooManyRooms"),
+    ".rooms.memory": (
+        "Arrived",
+        "Departed",
+        "Member",
+        "MemoryRooms",
+        "Named",
+        "Outnamed",
+        "RoomEvent",
+        "TooManyRooms",
+        "folded",
+    ),
     ".template": ("Template", "checkFields"),
     ".text": ("isPrintable", "printable", "quoted"),
     ".units": ("Seconds", "Size"),

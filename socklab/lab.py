@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING, Any, cast
 
 from twisted.application.service import MultiService
@@ -21,11 +22,14 @@ from .message import Peer, startFactory
 from .policy.gate import Gate, House
 from .policy.house import MemoryBudget, descriptors
 from .records.recording import Recording
+from .rooms.spread import spread, unspread
 from .transports.serving import OpenConnections, Serving
 from .transports.vanished import VanishedPeers
 
 if TYPE_CHECKING:
     from .console import ConsoleService
+    from .rooms.node import Node
+    from .rooms.settings import EngineSettings
 
 _log = Logger(namespace="socklab")
 
@@ -51,6 +55,8 @@ class Lab(MultiService):
         self.ready = False
         """Whether newcomers are served: all listeners are open, and it is not about to stop."""
         self.configure(config)
+        self.node: Node | None = nodeOf(config.rooms, self.reactor) if config.rooms is not None else None
+        """With an engine: what this process is to the others."""
         self.console: ConsoleService | None = None
         if config.console is not None:
             # Imported late: it brings twisted.web along.
@@ -93,6 +99,8 @@ class Lab(MultiService):
     def startService(self) -> None:
         """Serve newcomers."""
         super().startService()
+        if self.node is not None:
+            self.node.start()
         self.ready = True
 
     def port(self, service: str, transport: str) -> IListeningPort:
@@ -109,6 +117,8 @@ class Lab(MultiService):
     def abort(self) -> None:
         """Cut who is still there."""
         self.connections.abort()
+        if self.node is not None:
+            self.node.abort()
 
     def reload(self) -> list[str]:
         """Read the config again and take from it what can be changed; give lines that tell it.
@@ -126,15 +136,24 @@ class Lab(MultiService):
         The console stays until then.
         """
         self.ready = False
+        if self.node is not None:
+            self.node.leave()
         closed = DeferredList([each.stopAccepting() for each in self.protocolServices()], consumeErrors=True)
 
         def leave(_: object) -> Deferred[None]:
             # Not sooner: who waited to be accepted is here only now.
-            if len(self.connections):
+            if len(self.connections) or (self.node is not None and self.node.outbox.owed):
                 self.waiting(self.config.server.shutdown_timeout)
             return self.leave(self.connections)
 
-        left = closed.addCallback(leave)
+        begun = self.reactor.seconds()
+
+        def letGo(result: object) -> object:
+            if self.node is None or not self.running:
+                return result
+            return self.node.stop(max(1.0, begun + self.config.server.shutdown_timeout - self.reactor.seconds()))
+
+        left = closed.addCallback(leave).addBoth(letGo)
         return cast("Deferred[None]", left.addBoth(lambda _: maybeDeferred(super(Lab, self).stopService)))
 
     def leave(self, connections: OpenConnections) -> Deferred[None]:
@@ -147,6 +166,17 @@ class Lab(MultiService):
                 timer.cancel()
 
         return connections.goAway(self.reactor, min(_PATIENCE, timeout / 2)).addCallback(stopTimer)
+
+
+def nodeOf(settings: EngineSettings, reactor: Any) -> Node:
+    """Give a node that is yet to be started, on NATS."""
+    # Imported late: nats-py is in the extra `cluster`.
+    from .rooms.nats.engine import NatsEngine
+    from .rooms.node import Node
+
+    identity = secrets.token_hex(8)
+    engine = NatsEngine(settings, identity, lambda: reactor._asyncioEventloop)
+    return Node(engine, reactor, identity, settings.queue, lambda line: say(line, "rooms"))
 
 
 class ProtocolService(MultiService):
@@ -199,12 +229,16 @@ class ProtocolService(MultiService):
         """
         if self._factory is not None:
             try:
-                startFactory(self._factory, self._clock)
+                startFactory(self._factory, self._clock, self._spread if self._lab.node is not None else None)
             except (Exception, SystemExit) as error:
                 why = ownLine(error, type(self._factory).__module__)
                 raise StartError(f"{self.config.name}: startFactory failed: {why}") from None
             self._isStarted = True
         super().privilegedStartService()
+
+    def _spread(self, factory: object) -> None:
+        assert self._lab.node is not None
+        spread(factory, self.config.name, self._lab.node, self._clock)
 
     def startService(self) -> None:
         """Begin to record, as the user that the process is by now, and to look for peers that vanish."""
@@ -324,6 +358,7 @@ class ProtocolService(MultiService):
         """Stop the Factory, if it was started; that it fails to keeps nothing else from its end."""
         if self._isStarted:
             self._isStarted = False
+            unspread(self._factory)
             try:
                 cast(Any, self._factory).doStop()
             except Exception:

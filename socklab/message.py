@@ -26,6 +26,8 @@ from .framing import Framing, FramingError, Raw
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
+    from .rooms.memory import MemoryRooms
+
 _log = Logger(namespace="socklab")
 
 
@@ -238,6 +240,9 @@ class Factory(twisted_protocol.Factory):
     clock: Any
     """The clock for timers (`IReactorTime`): the reactor, or a test's `Clock`. It is there when `startFactory` is
     called."""
+    rooms: MemoryRooms
+    """Who is in which room, if `__init__` makes it. Where the config names an engine, it is replaced by rooms that
+    all nodes share before `startFactory` is called."""
 
     protocol: Any = None
     """A `MessageProtocol` class, called for each peer."""
@@ -265,10 +270,15 @@ class Factory(twisted_protocol.Factory):
     """The WebSocket subprotocols to agree to (RFC 6455, 1.9)."""
 
 
-def startFactory(factory: Any, clock: IReactorTime) -> None:
-    """Start a Factory for its service, once: give it the clock, and call its `startFactory`."""
+def startFactory(factory: Any, clock: IReactorTime, spread: Callable[[Any], None] | None = None) -> None:
+    """Start a Factory for its service, once: give it the clock, and call its `startFactory`.
+
+    @param spread: has its rooms shared with other nodes.
+    """
     if isinstance(factory, Factory):
         factory.clock = clock
+    if spread is not None:
+        spread(factory)
     factory.doStart()
 
 

@@ -92,6 +92,8 @@ class Plan:
     """Keys of `[console]` that are changed, and `certificate`."""
     consoleRefused: list[str] = field(default_factory=list)
     """What of it is not done, and why."""
+    isEngineOther: bool = False
+    """Whether `[rooms]` is changed, which needs a restart."""
 
     def lines(self) -> Iterator[str]:
         """Tell it, a line for each thing."""
@@ -104,6 +106,8 @@ class Plan:
         if self.console:
             yield f"~ [console]: {', '.join(self.console)}"
         yield from (f"! [console]: {each}" for each in self.consoleRefused)
+        if self.isEngineOther:
+            yield "! [rooms]: needs a restart"
 
 
 def plan(old: Config, new: Config, running: bool = False) -> Plan:
@@ -125,6 +129,7 @@ def plan(old: Config, new: Config, running: bool = False) -> Plan:
         [key for key in keys if key in _INPLACE],
         [key for key in keys if key not in _INPLACE],
         *_compareConsoles(old.console, new.console),
+        old.rooms != new.rooms,
     )
 
 
@@ -295,7 +300,7 @@ def reload(lab: Lab, config: Config) -> Iterator[str]:
         except StartError as error:
             yield f"! [console]: {str(error).removeprefix('console: ')}"
         console = lab.console.config
-    lab.configure(replace(config, server=server, services=tuple(served), console=console))
+    lab.configure(replace(config, server=server, services=tuple(served), console=console, rooms=lab.config.rooms))
 
 
 def _apply(

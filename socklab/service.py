@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,7 +20,7 @@ from twisted.internet.interfaces import IReactorCore, IReactorTime
 from twisted.logger import ILogObserver
 from twisted.python import usage
 
-from .config import Config, ConfigError, loadConfig, loadLab
+from .config import Config, ConfigError, loadConfig, loadLab, readConfig
 from .config.anywhere import anywhere
 from .events import Events
 from .lab import Lab
@@ -50,7 +51,7 @@ class Options(usage.Options):
         """Check the config, before anything else happens, but on the reactor that it is to be served on."""
         if not self["check"]:
             # An author's module may import the reactor; then there is nothing left to choose.
-            choose()
+            choose(self._needsLoop())
         try:
             self.config = self.load()
         except ConfigError as error:
@@ -60,6 +61,13 @@ class Options(usage.Options):
         if self["check"]:
             _complain([f"note: {line}" for line in inUse(self.config)])
             raise SystemExit(0)
+
+    def _needsLoop(self) -> bool:
+        """Tell whether the config names an engine for rooms; whether it is good shows later."""
+        if self["config"] is not None:
+            with suppress(ConfigError):
+                return "rooms" in readConfig(Path(self["config"]))
+        return False
 
     def load(self, again: bool = False) -> Config:
         """Read the config, now or again.
@@ -81,6 +89,12 @@ def makeService(options: Options) -> MultiService:
     """Give the tree of services that a config describes."""
     from twisted.internet import reactor
 
+    if options.config.rooms is not None and not hasattr(reactor, "_asyncioEventloop"):
+        name = type(reactor).__name__
+        _complain(
+            [f"[rooms] needs a reactor on asyncio, not {name}: leave out --reactor, or name uvloop or asyncio"]
+        )
+        raise SystemExit(1)
     folder = None
     if options["any-port"]:
         # Short: a Unix socket's path holds 107 bytes.

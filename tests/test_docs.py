@@ -25,6 +25,7 @@ from socklab.config.schema import (
     FileTable,
     ListenTable,
     RecordTable,
+    RoomsTable,
     ServerTable,
     ServiceTable,
     TlsTable,
@@ -59,6 +60,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "`[service.websocket]`": WebSocketTable,
     "`[service.tls]`": TlsTable,
     "`[service.record]`": RecordTable,
+    "`[rooms]`": RoomsTable,
     "`[console]`": ConsoleTable,
     "echo": optionsModel(EchoFactory),
     "chat": optionsModel(ChatFactory),
@@ -162,7 +164,14 @@ def test_default(heading: str, key: str, model: type[BaseModel]) -> None:
         # Read as the file would be: "64KiB" is 65536.
         value = tomllib.loads(f"value = {said}")["value"]
         listen = "tcp:0" if model is ConsoleTable else ["tcp:0"]
-        required = {"protocol": "echo", "listen": listen, "endpoint": "tcp:0", "file": "x", "keep": 1}
+        required = {
+            "protocol": "echo",
+            "listen": listen,
+            "endpoint": "tcp:0",
+            "file": "x",
+            "keep": 1,
+            "engine": "nats://x",
+        }
         given = {name: required[name] for name, field in model.model_fields.items() if field.is_required()}
         read = model.model_validate({**given, key: value}, context={"folder": CHECKOUT})
         assert getattr(read, key) == default
@@ -170,7 +179,7 @@ def test_default(heading: str, key: str, model: type[BaseModel]) -> None:
 
 def test_every_table_is_documented() -> None:
     """The schema has no table that TABLES above leaves out."""
-    assert FileTable.model_fields.keys() == {"server", "console", "service"}
+    assert FileTable.model_fields.keys() == {"server", "rooms", "console", "service"}
     tables = {
         each
         for model in (FileTable, ServiceTable)
@@ -178,7 +187,7 @@ def test_every_table_is_documented() -> None:
         for each in (field.annotation, *get_args(field.annotation))
         if isinstance(each, type) and issubclass(each, BaseModel) and each is not ServiceTable
     }
-    assert tables == {ServerTable, Limits, WebSocketTable, TlsTable, RecordTable, ConsoleTable}
+    assert tables == {ServerTable, Limits, WebSocketTable, TlsTable, RecordTable, RoomsTable, ConsoleTable}
 
 
 def test_what_cannot_be_set() -> None:
@@ -200,8 +209,8 @@ def test_attributes_of_factory() -> None:
     """docs/config.md tells all that a Factory can say of itself, with the defaults."""
     table = rows(section("Protocols of your own"), "attribute", "default", "what it says")
     said = {row[0].strip("`"): row[1].strip("`") for row in table}
-    # `clock` has no default, but is given to it.
-    own = {name for name in inspect.get_annotations(Factory) if name not in ("protocol", "clock")}
+    # `clock` and `rooms` have no default.
+    own = {name for name in inspect.get_annotations(Factory) if name not in ("protocol", "clock", "rooms")}
     assert said.keys() == own
     for name, default in said.items():
         value = getattr(Factory, name)

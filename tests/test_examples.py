@@ -33,6 +33,7 @@ EXAMPLES = CHECKOUT / "examples"
 NAMES = sorted(each.parent.name for each in EXAMPLES.glob("*/README.md"))
 
 TYPED = {
+    "channels": "[a-z ]+",
     "keyvalue": r"SET .*|(GET|TTL|DEL|INCR) \D+|KEYS",
     "plain_twisted": "[a-z]+",
     "proxy": "hello",

@@ -137,6 +137,18 @@ def test_too_slow(begun: bytes) -> None:
     assert not proxied.wire.connected
 
 
+@pytest.mark.parametrize("header", HEADERS)
+def test_silent(header: bytes) -> None:
+    """A client is there as soon as the header names it, and may only listen; the proxy's own checks are nobody."""
+    proxied = Proxied()
+    proxied.say(header)
+    opened = [each.peer.host for each in proxied.events if isinstance(each, Opened)]
+    assert opened == ([] if HEADERS[header] == "10.0.0.9" else [HEADERS[header]])
+    assert proxied.gate.connections == len(opened)
+    proxied.wire.lose(ConnectionResetError())
+    assert proxied.gate.connections == 0
+
+
 def test_in_time() -> None:
     """Who has sent it may be silent for as long as it likes."""
     proxied = Proxied()
@@ -159,7 +171,7 @@ def test_anything(pieces: list[bytes]) -> None:
         if piece:
             proxied.say(piece)
     proxied.clock.advance(5)
-    # A client comes with its first bytes.
+    # Where the header names nobody, a client comes with its first bytes.
     proxied.say(b"!")
     opened = [each for each in proxied.events if isinstance(each, Opened)]
     assert len(opened) + len(proxied.cuts()) == 1

@@ -75,7 +75,7 @@ static void take_lines(struct conn *c) {
 }
 
 static void open_rooms(void) {
-  int each = opt.connections + opt.senders;
+  int each = opt.connections + opt.senders, port = opt.port;
   make_conns(opt.rooms * each, !opt.websocket);
   said = take((size_t)opt.rooms, sizeof(u64));
   got = take((size_t)opt.rooms, sizeof(u64));
@@ -85,6 +85,7 @@ static void open_rooms(void) {
     struct conn *c = &conns[i];
     c->room = i / each;
     c->sender = i % each >= opt.connections;
+    opt.port = c->sender || !opt.receivers ? port : opt.receivers;
     c->fd = open_socket(SOCK_STREAM, i, 0);
     if (opt.websocket) handshake(c->fd);
     if (opt.join) join(c);

@@ -19,7 +19,7 @@ enum { CANNOT_START = 2, CONNECTION_LOST = 3, STALLED = 4 };
 
 struct options {
   const char *host, *path, *subprotocol, *join, *say, *pids;
-  int port, connections, size, depth, rooms, senders, sources, binary, single, busy, websocket;
+  int port, receivers, connections, size, depth, rooms, senders, sources, binary, single, busy, websocket;
   double seconds, warm, hold;
   u64 window;
 };

@@ -24,6 +24,7 @@ static const char HELP[] =
     "  -R ROOMS (1)      -k SENDERS (1)            -w BYTES (1048576)\n"
     "  -d SECONDS (3)    measured time             -W SECONDS (0.7)  time before, not measured\n"
     "  -t SECONDS (1)    how long idle connections wait before memory is read\n"
+    "  -r PORT           where the receivers of a room connect, if not at -p: another node of the same chat\n"
     "  -j TEXT           line that a member of a room sends first; %d in it is the room's number\n"
     "  -x TEXT           line that an idle connection sends, and has answered, before it idles\n"
     "  -u PATH (/)       -q SUBPROTOCOL            -b                binary messages (WebSocket; text otherwise)\n"
@@ -35,6 +36,7 @@ static const char HELP[] =
     "  rate, MBps (received), p50_us and p99_us (delay of a message), seconds (measured)\n"
     "  server_cpu, load_cpu: CPU seconds per second; per_server_cpu: what `rate` counts, per CPU second of the\n"
     "  server (use it where server_cpu is well below 1: the server was not the limit)\n"
+    "  cpu_of_each: of server_cpu, what each process of -m used\n"
     "  bad: answers that are not what was sent; lost: that never came; extra: that nobody waited for\n"
     "  errors: connections that failed; stalled: connections that completed nothing in the measured time\n"
     "status\n"
@@ -80,10 +82,11 @@ static double span(int option, const char *text) {
 static int read_options(int argc, char **argv) {
   static const struct option names[] = {{"help", no_argument, NULL, 'H'}, {0}};
   int option, sized = 0;
-  while ((option = getopt_long(argc, argv, "p:h:n:s:P:R:k:w:d:W:t:j:x:u:q:bBa:m:y", names, NULL)) != -1) {
+  while ((option = getopt_long(argc, argv, "p:r:h:n:s:P:R:k:w:d:W:t:j:x:u:q:bBa:m:y", names, NULL)) != -1) {
     switch (option) {
     case 'H': fputs(HELP, stdout); exit(0);
     case 'p': opt.port = whole(option, optarg, 1, 65535); break;
+    case 'r': opt.receivers = whole(option, optarg, 1, 65535); break;
     case 'h': opt.host = optarg; break;
     case 'n': opt.connections = whole(option, optarg, 1, 1000000); break;
     case 's': opt.size = whole(option, optarg, 1, 1 << 26); sized = 1; break;

@@ -31,12 +31,18 @@ static double quantile(double part) { /* us */
   return 0;
 }
 
-/* Add up a number of each process of the server. */
-static double over_processes(double (*number)(const char *)) {
-  double sum = 0;
+/* Add up a number of each process of the server, and put the first ones into `of_each`, if that is not NULL. */
+#define PROCESSES 16
+static int processes;
+static double over_processes(double (*number)(const char *), double *of_each) {
+  double sum = 0, one;
   char *copy = strdup(opt.pids ? opt.pids : ""), *rest = copy, *pid;
-  while ((pid = strsep(&rest, ",")))
-    if (*pid) sum += number(pid);
+  if (of_each) processes = 0;
+  while ((pid = strsep(&rest, ","))) {
+    if (!*pid) continue;
+    sum += one = number(pid);
+    if (of_each && processes < PROCESSES) of_each[processes++] = one;
+  }
   free(copy);
   return sum;
 }
@@ -69,8 +75,8 @@ static double resident(const char *pid) { /* KiB */
   return size;
 }
 
-double cpu_of_server(void) { return over_processes(cpu); }
-long memory_of_server(void) { return (long)over_processes(resident); }
+double cpu_of_server(void) { return over_processes(cpu, NULL); }
+long memory_of_server(void) { return (long)over_processes(resident, NULL); }
 
 static double cpu_of_load(void) {
   struct rusage used;
@@ -79,14 +85,14 @@ static double cpu_of_load(void) {
          (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
 }
 
-static double server_before, load_before, seconds, server, own;
+static double server_before, load_before, seconds, server, own, each_before[PROCESSES], each[PROCESSES];
 static u64 begun;
 
 void begin(void) {
   memset(buckets, 0, sizeof buckets);
   recorded = done = bytes = extra = lost = 0;
   for (int i = 0; i < count; i++) conns[i].mark = conns[i].messages;
-  server_before = cpu_of_server();
+  server_before = over_processes(cpu, each_before);
   load_before = cpu_of_load();
   measuring = 1;
   begun = now();
@@ -95,7 +101,7 @@ void begin(void) {
 void stop(void) {
   if (!measuring) die(STALLED, "the time was over before anything was measured");
   seconds = (double)(now() - begun) / 1e9;
-  server = cpu_of_server() - server_before;
+  server = over_processes(cpu, each) - server_before;
   own = cpu_of_load() - load_before;
   measuring = 0;
 }
@@ -105,9 +111,11 @@ void finish(const char *name) {
   for (int i = 0; i < count; i++) stalled += !conns[i].sender && conns[i].messages == conns[i].mark;
   printf("{\"unit\":\"%s\",\"rate\":%.0f,\"MBps\":%.1f,\"p50_us\":%.1f,\"p99_us\":%.1f,\"seconds\":%.3f,"
          "\"server_cpu\":%.3f,\"load_cpu\":%.3f,\"per_server_cpu\":%.0f,\"rss_kib\":%ld,"
-         "\"bad\":%llu,\"errors\":%llu,\"lost\":%llu,\"extra\":%llu,\"stalled\":%d}\n",
+         "\"bad\":%llu,\"errors\":%llu,\"lost\":%llu,\"extra\":%llu,\"stalled\":%d,\"cpu_of_each\":[",
          name, (double)done / seconds, (double)bytes / seconds / 1e6, quantile(.5), quantile(.99), seconds,
          server / seconds, own / seconds, server > 0 ? (double)done / server : 0, memory_of_server(),
          (unsigned long long)bad, (unsigned long long)errors, (unsigned long long)lost, (unsigned long long)extra,
          stalled);
+  for (int i = 0; i < processes; i++) printf("%s%.4f", i ? "," : "", (each[i] - each_before[i]) / seconds);
+  puts("]}");
 }

@@ -15,6 +15,7 @@ from ..framing import FRAMINGS, Framing
 from ..limits import Limits
 from ..message import framingFor
 from ..policy.access import Access, RuleError
+from ..rooms.settings import EngineSettings
 from ..transports.listen import Listen, parseListen, unreadable
 from .console import Console, hasMetrics, parseConsole
 from .errors import ConfigError, Mistake, place
@@ -23,6 +24,7 @@ from .finding import NoProtocol, find
 from .fit import boundless, faceless, silent, unservable, useless
 from .options import Unmade
 from .record import Record, recordOf, wrongFile
+from .rooms import parseRooms, settingsOf
 from .schema import ConsoleTable, FileTable, ListenTable, ServerTable, ServiceTable, WebSocketTable
 from .validation import mistakes
 
@@ -80,6 +82,8 @@ class Config:
     server: ServerTable
     services: tuple[Service, ...]
     console: Console | None = None
+    rooms: EngineSettings | None = None
+    """The engine that rooms are shared through."""
 
 
 def loadConfig(path: Path, again: bool = False) -> Config:
@@ -136,6 +140,8 @@ def _check(raw: dict[str, Any], path: Path, again: bool) -> Config:
         found += draft.mistakes
     listen, wrong = parseConsole(raw.get("console"), path.resolve().parent, again)
     found += wrong
+    read, wrong = parseRooms(raw.get("rooms"), path.resolve().parent)
+    found += wrong
     found += _duplicates(drafts, listen)
     ready: list[Service] = []
     if not found and table is not None:
@@ -148,7 +154,12 @@ def _check(raw: dict[str, Any], path: Path, again: bool) -> Config:
         raise ConfigError(
             [": ".join(filter(None, (str(path), place(loc, raw), what))) for loc, what in _tidy(found)]
         )
-    return Config(table.server, tuple(ready), _console(table.console, listen, path.resolve().parent))
+    return Config(
+        table.server,
+        tuple(ready),
+        _console(table.console, listen, path.resolve().parent),
+        settingsOf(table.rooms, read) if table.rooms is not None else None,
+    )
 
 
 def _console(table: ConsoleTable | None, listen: Listen | None, folder: Path) -> Console | None:

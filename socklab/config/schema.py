@@ -205,10 +205,47 @@ class ConsoleTable(Table):
     """Where the client in the page may connect to through the server, beside this server's own services."""
 
 
+def _checkName(text: str) -> str:
+    if re.fullmatch("[A-Za-z0-9_-]{1,32}", text) is None:
+        raise ValueError
+    return text
+
+
+class RoomsTable(Table):
+    """`[rooms]`: the engine through which several processes share their rooms."""
+
+    engine: Annotated[
+        str | Annotated[tuple[str, ...], Field(min_length=1, strict=False)],
+        Expected('a URL, such as "nats://127.0.0.1:4222", or a list of them'),
+    ]
+    """Servers of NATS with JetStream; of several, any that can be reached."""
+    name: Annotated[str, AfterValidator(_checkName), Expected("a name of at most 32 letters, digits, - and _")] = (
+        "socklab"
+    )
+    """Whoever has the same engine and the same name, shares rooms."""
+    credentials: Annotated[str | None, AfterValidator(_checkFile), Expected("the path of a file")] = None
+    """A credentials file, as `nsc` makes it."""
+    token_file: Annotated[str | None, AfterValidator(_checkFile), Expected("the path of a file")] = None
+    """A file with the token that the engine asks for."""
+    ca: Annotated[str | None, AfterValidator(_checkFile), Expected("the path of a file")] = None
+    """A PEM file with the authorities that sign the engine's certificate; by default those of the system."""
+    replicas: Literal[1, 3, 5] = 1
+    """On how many of the engine's servers each line is kept."""
+    keep: PositiveSeconds = 24 * 3600.0
+    """Seconds for which the engine keeps a line: for newcomers, and for a node that was away."""
+    keep_bytes: Size = 256 * 1024 * 1024
+    """Bytes of lines that it keeps; then the oldest go."""
+    queue: Annotated[int, Field(ge=1)] = 10_000
+    """Lines of one room that wait while the engine is away. One more is told to members here only."""
+    queue_bytes: Size = 1024 * 1024
+    """Bytes of them, with 100 for each line; all rooms together have 64 times as much."""
+
+
 class FileTable(Table):
     """The whole file."""
 
     server: ServerTable = ServerTable()
+    rooms: RoomsTable | None = None
     console: ConsoleTable | None = None
     service: Annotated[
         tuple[ServiceTable, ...],

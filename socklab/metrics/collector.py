@@ -27,6 +27,7 @@ from .lag import ReactorLag
 
 if TYPE_CHECKING:
     from ..lab import Lab
+    from ..rooms.node import Node
 
 _ENOUGH: Final = 100
 """Connections from which on what one of them costs can be told from what everything else does."""
@@ -130,6 +131,8 @@ class LabCollector(Collector):
                 rooms.add_metric((service.config.name,), len(counts))
                 members.add_metric((service.config.name,), sum(number for _, number in counts))
         yield from (rooms, members)
+        if self._lab.node is not None:
+            yield from _spread(self._lab.node)
 
     def _output(self) -> Iterator[Metric]:
         pending = GaugeMetricFamily(
@@ -200,6 +203,32 @@ _COUNTERS: Final[tuple[tuple[str, str, Callable[[Counts], int]], ...]] = (
     ),
     ("socklab_protocol_failures", "How often the protocol raised.", lambda counts: counts.failed),
 )
+
+
+def _spread(node: Node) -> Iterator[Metric]:
+    """Give what this process has to do with others that share its rooms."""
+    outbox = node.outbox
+    yield _gauge(
+        "socklab_engine_up", "Whether the engine that rooms are shared through can be reached.", node.isUp
+    )
+    yield _gauge("socklab_nodes", "Other processes that share the rooms.", len(node.presence.others))
+    yield _gauge("socklab_engine_lines_waiting", "Lines that are not in the engine's log yet.", outbox.owed)
+    for name, help_, value in (
+        ("said", "Lines for members at other nodes.", outbox.counts.lines),
+        ("heard", "Lines of members at other nodes.", node.heard),
+        (
+            "dropped",
+            "Lines that only members here were told: too many waited for the engine.",
+            outbox.counts.dropped,
+        ),
+        ("resent", "Lines that were sent once more: nobody knew whether they had come.", outbox.counts.resent),
+    ):
+        yield CounterMetricFamily(f"socklab_engine_lines_{name}", help_, value=value)
+    storing = HistogramMetricFamily(
+        "socklab_engine_storing_seconds", "From the moment when a line was said until it was in the engine's log."
+    )
+    _add(storing, (), outbox.counts.storing)
+    yield storing
 
 
 def _gauge(name: str, help_: str, value: float) -> Metric:

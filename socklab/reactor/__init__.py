@@ -36,9 +36,17 @@ def install() -> None:
     installReactor(UvloopReactor())
 
 
-def choose() -> None:
-    """Have Twisted run on uvloop if that is installed, and nobody has chosen already."""
+def choose(needsLoop: bool = False) -> None:
+    """Have Twisted run on uvloop if that is installed, and nobody has chosen already.
+
+    @param needsLoop: whether something will want a loop of asyncio: then without uvloop it is asyncio's own.
+    """
     if "twisted.internet.reactor" not in sys.modules:
         # Without it Twisted's default does as well, only slower.
         with suppress(ImportError):
             install()
+            return
+        if needsLoop:
+            from twisted.internet import asyncioreactor
+
+            asyncioreactor.install()

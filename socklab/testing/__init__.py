@@ -12,6 +12,7 @@ With pytest the fixture `socklab_server` serves a config in a process of its own
 `ConfigTestCase` serves one in trial's reactor.
 """
 
+from .engine import MemoryEngine
 from .frames import Frame, clientFrame
 from .peers import ConnectedPeer, DatagramTestPeer, StreamPeer, WebSocketPeer, splits
 from .process import ServerProcess, StartServer
@@ -25,6 +26,7 @@ __all__ = [
     "DatagramTestPeer",
     "Entry",
     "Frame",
+    "MemoryEngine",
     "MemoryServer",
     "RunningConfig",
     "ServerProcess",

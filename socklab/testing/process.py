@@ -87,14 +87,17 @@ class Printed:
 class ServerProcess:
     """`twistd -n socklab` with a config file; a context manager, ready when entered."""
 
-    def __init__(self, config: Path | None, *arguments: str, folder: Path | None = None) -> None:
+    def __init__(
+        self, config: Path | None, *arguments: str, folder: Path | None = None, before: tuple[str, ...] = ()
+    ) -> None:
         """@param config: None for the built-in lab.
         @param arguments: more of `twistd socklab`, e.g. `--any-port`.
         @param folder: where it runs; by default where the test runs.
+        @param before: a command that runs it in the same process, as `setpriv`.
         """
         options = ["--config", str(config)] if config else []
         self._process = subprocess.Popen(
-            twistd("-n", "--pidfile=", "socklab", *options, *arguments),
+            [*before, *twistd("-n", "--pidfile=", "socklab", *options, *arguments)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -17,9 +17,12 @@ from ..message import FactoryLike, framingFor, speaksMessages, startFactory
 from ..policy.access import Access
 from ..policy.gate import Gate, House
 from ..policy.origin import PagePolicy
+from ..rooms.node import Node
+from ..rooms.spread import spread
 from ..transports.accepting import StreamFactory
 from ..transports.plain import PlainFactory
 from ..transports.serving import OpenConnections, Serving
+from .engine import MemoryEngine
 from .peers import DatagramTestPeer, StreamPeer, WebSocketPeer
 from .transcript import Entry, fromEvents
 from .wires import MemoryDatagrams, MemoryTLSTransport, MemoryTransport
@@ -48,6 +51,7 @@ class MemoryServer:
         refusal: str = "close",
         pages: PagePolicy | None = None,
         traffic: bool = True,
+        engine: MemoryEngine | None = None,
     ) -> None:
         """@param framing: on streams; by default the Factory's own.
         @param raising: whether what the protocol raises is raised by what the test called. A server would log
@@ -55,8 +59,10 @@ class MemoryServer:
         @param deflate: whether WebSocket offers permessage-deflate.
         @param traffic: whether `events` has each message, and what was sent is checked. Without that messages take
             the shorter ways that they have in a server while nobody watches.
+        @param engine: what this server shares its rooms through with others, each a node of its own; the clock is
+            the engine's then.
         """
-        self.clock = Clock()
+        self.clock = engine.clock if engine is not None else Clock()
         """The Factory's, and that of all peers; `advance` moves it."""
         self.events: list[Event] = []
         """What has happened, in order."""
@@ -78,8 +84,18 @@ class MemoryServer:
         self._datagrams: dict[str, MemoryDatagrams] = {}
         self._count = 0
         self._failures: list[BaseException] = []
+        self.node: Node | None = None
+        """With an engine: what this server is to the others."""
+        if engine is not None:
+            self.node = engine.node()
+            self.node.start()
         if hasattr(factory, "doStart"):
-            startFactory(factory, self.clock)
+            startFactory(factory, self.clock, self._spread if engine is not None else None)
+        self.check()
+
+    def _spread(self, factory: FactoryLike) -> None:
+        assert self.node is not None
+        spread(factory, _NAME, self.node, self.clock)
 
     def stop(self) -> None:
         """Stop the Factory, as its service does in the end."""

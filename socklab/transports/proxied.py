@@ -31,6 +31,7 @@ from zope.interface import implementer
 from ..events import Cut
 from .peers import peerAt
 from .serving import Serving
+from .stream import StreamConnection
 
 _LONGEST: Final = 107
 """Bytes of the longest header of version 1, with its CRLF (2.1)."""
@@ -73,6 +74,9 @@ class _ProxiedConnection(HAProxyProtocolWrapper):
             return
         self._stopTimer()
         rest, self._early = self._early[size:], b""
+        # Where it names nobody, as for the proxy's own checks, somebody is there who says something.
+        if self._proxyInfo.source is not None and isinstance(self.wrappedProtocol, StreamConnection):
+            self.wrappedProtocol.clientKnown()
         if rest:
             self.wrappedProtocol.dataReceived(rest)
 

@@ -105,6 +105,11 @@ class StreamConnection(Connected):
             self._peer = None
             self._begin()
 
+    def clientKnown(self) -> None:
+        """Behind a proxy: whose connection it is has come, and the client may be one that only listens."""
+        self._peer = None
+        self._begin()
+
     def _begin(self) -> None:
         self._begun = True
         if self._serving.proxied and not self._enter():
@@ -175,8 +180,7 @@ class StreamConnection(Connected):
         self._direct = self._framing is None and not self._secure
         serving, conversation = self._serving, self.conversation
         if not self._begun:
-            self._peer = None
-            self._begin()
+            self.clientKnown()
         if conversation.listening and not getattr(serving.factory, "takesAnything", False):
             foreign = onFramed(serving.service, self._framing, self._secure, data)
             if foreign is not None:

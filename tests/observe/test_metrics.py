@@ -23,7 +23,7 @@ from socklab.metrics.collector import LabCollector, registryOf
 from socklab.metrics.lag import ReactorLag
 from socklab.protocols.chat import ChatFactory
 from socklab.protocols.echo import EchoFactory
-from socklab.testing import MemoryServer
+from socklab.testing import MemoryEngine, MemoryServer
 from tests.clients.outside import requireClient
 from tests.observe.support import MemoryLab
 from tests.process import CHECKOUT
@@ -68,8 +68,10 @@ class Read:
 
 @pytest.fixture
 def lab(tmp_path: Path) -> MemoryLab:
-    """Echo and chat."""
-    return MemoryLab(tmp_path, CONFIG)
+    """Echo and chat, and an engine for rooms."""
+    made = MemoryLab(tmp_path, CONFIG)
+    made.lab.node = MemoryEngine().node()
+    return made
 
 
 def test_connections(lab: MemoryLab) -> None:

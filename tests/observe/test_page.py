@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from socklab.cli import main
 from socklab.metrics.collector import LabCollector
 from socklab.metrics.lag import ReactorLag
+from socklab.testing import MemoryEngine
 from tests.cli.test_page import shows
 from tests.observe.support import MemoryLab
 from tests.process import CHECKOUT, Server
@@ -56,6 +57,7 @@ def test_transcripts(lab: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_metrics(tmp_path: Path) -> None:
     """Its table has each of our metrics, and no other."""
     lab = MemoryLab(tmp_path, "[[service]]\nprotocol = 'echo'\nlisten = ['tcp:0']\n")
+    lab.lab.node = MemoryEngine().node()
     suffixes = {"counter": "_total", "info": "_info"}
     families = LabCollector(lab.lab, ReactorLag(lab.reactor)).collect()
     there = {family.name + suffixes.get(family.type, "") for family in families}

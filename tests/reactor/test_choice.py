@@ -62,6 +62,30 @@ def test_does_without(config: Path) -> None:
         assert "uvloop" not in server.log
 
 
+ENGINE = f"[rooms]\nengine = 'nats://127.0.0.1:1'\n{CONFIG}"
+
+
+@pytest.mark.usefixtures("no_uvloop")
+def test_takes_asyncio(config: Path) -> None:
+    """Where rooms have an engine it is asyncio's; an engine that cannot be reached is told, and all is served."""
+    pytest.importorskip("nats")
+    config.write_text(ENGINE)
+    with Server(config) as server:
+        assert "reactor class: twisted.internet.asyncioreactor.AsyncioSelectorReactor." in server.log
+        server.waitFor("rooms: the engine cannot be reached: nats://127.0.0.1:1: connection refused; members here")
+
+
+def test_engine_needs_asyncio(config: Path) -> None:
+    """Another reactor that was asked for ends with status 1, and a line that says why."""
+    pytest.importorskip("nats")
+    config.write_text(ENGINE)
+    done = run("-n", "--pidfile=", "--reactor", "select", "socklab", "--config", str(config), folder=config.parent)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "[rooms] needs a reactor on asyncio, not SelectReactor: leave out --reactor, or name uvloop or asyncio\n"
+    )
+
+
 @pytest.mark.usefixtures("no_uvloop")
 def test_says_what_is_missing(config: Path) -> None:
     """`--reactor uvloop` without uvloop ends with status 1, and a line that says how to install it."""

@@ -1,0 +1,268 @@
+"""A node's connection to NATS, kept up."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
+
+from nats.aio.client import Client, RawCredentials
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+from nats.errors import NoServersError
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.logger import Logger
+
+from ..engine import EngineClient, EngineError
+from ..settings import EngineSettings
+from .acknowledged import Acknowledged, Message
+from .reasons import Lost, explained
+from .stream import Reader, openStream
+from .subjects import Subjects
+
+_log: Final = Logger(namespace="socklab")
+
+_CONNECT: Final = 3
+"""Seconds for a server to answer."""
+_PING: Final = 3
+"""Seconds between questions whether the server is there; after two without an answer it is not."""
+_PAUSE: Final = (0.1, 2.0)
+"""Seconds until the next attempt: at first, and at most; each up to half as long again, so that nodes do not come
+all at once."""
+_STEADY: Final = 10.0
+"""Seconds after which a connection has been a good one."""
+_CLOSE: Final = 2.0
+"""Seconds for a connection to end."""
+
+
+T = TypeVar("T")
+
+
+class NatsEngine:
+    """Connects, reads, stores and tells; when the connection is lost it begins anew.
+
+    It does not let nats-py reconnect: that sends what it had in hand after what it never hears of again, and so
+    out of order.
+    """
+
+    def __init__(
+        self, settings: EngineSettings, node: str, loopOf: Callable[[], asyncio.AbstractEventLoop]
+    ) -> None:
+        """@param node: this node's name.
+        @param loopOf: gives the reactor's loop, once it is to run: a daemon has another one than its parent.
+        """
+        self._settings = settings
+        self._node = node
+        self._loopOf = loopOf
+        self._subjects = Subjects(settings.name)
+        self._urls = random.sample(settings.urls, len(settings.urls))
+        self._listener: EngineClient | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._client: Client | None = None
+        self._acknowledged: Acknowledged | None = None
+        self._outgoing: deque[Message] = deque()
+        self._toSend = asyncio.Event()
+        self._lost = asyncio.Event()
+        self._reading: asyncio.Task[None] | None = None
+        self._pause = _PAUSE[0]
+        self._isUp = False
+
+    # What a node asks for
+
+    def start(self, client: EngineClient) -> None:
+        """Connect, and stay connected."""
+        self._listener = client
+        self._loop = self._loopOf()
+        self._task = self._loop.create_task(self._run())
+
+    def read(self, after: int) -> None:
+        """Have all entries after a number read."""
+        assert self._client is not None
+        reader = Reader(self._client, self._settings.name, after, self._entryRead)
+        self._reading = self._watched(reader.run())
+
+    def store(self, topic: tuple[str, str], key: str, data: bytes) -> Deferred[int]:
+        """Add an entry."""
+        if self._acknowledged is None:
+            return fail(EngineError("not connected"))
+        message, deferred = self._acknowledged.message(self._subjects.room(topic), key, data)
+        self._send(message)
+        return deferred
+
+    def tell(self, data: bytes, node: str = "") -> None:
+        """Say something to one node, or to all."""
+        if self._isUp:
+            self._send(Message(self._subjects.node(node), data))
+
+    def stop(self) -> Deferred[None]:
+        """Let go of the engine."""
+        self._listener = None
+        if self._task is None:
+            return succeed(None)
+        stopped: Deferred[None] = Deferred()
+        self._task.add_done_callback(lambda _: stopped.callback(None))
+        self._task.cancel()
+        return stopped
+
+    def _send(self, message: Message) -> None:
+        self._outgoing.append(message)
+        self._toSend.set()
+
+    # The connection
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._session()
+            except asyncio.CancelledError:
+                return
+            except Exception as error:
+                if self._listener is not None:
+                    self._listener.engineDown(explained(error, self._urls))
+            await asyncio.sleep(self._pause * random.uniform(1, 1.5))
+            self._pause = min(2 * self._pause, _PAUSE[1])
+
+    async def _session(self) -> None:
+        """Connect, and serve until the connection is lost."""
+        self._lost.clear()
+        self._outgoing.clear()
+        self._client = client = await self._connect()
+        tasks: list[asyncio.Task[None]] = []
+        try:
+            log = await self._unlessLost(openStream(client, self._settings, self._subjects))
+            acknowledged = Acknowledged(client.new_inbox(), self._loop.time)
+            await client.subscribe(acknowledged.subject, cb=acknowledged.answered)
+            for subject in (self._subjects.all, self._subjects.node(self._node)):
+                await client.subscribe(subject, cb=self._told)
+            self._acknowledged = acknowledged
+            tasks = [self._watched(self._write(client)), self._watched(self._expire(acknowledged))]
+            self._isUp = True
+            begun = self._loop.time()
+            if self._listener is not None:
+                self._listener.engineUp(log)
+            await self._lost.wait()
+            if self._loop.time() - begun > _STEADY:
+                self._pause = _PAUSE[0]
+            raise Lost
+        finally:
+            self._isUp = False
+            self._acknowledged = None
+            for task in [*tasks, self._reading]:
+                if task is not None:
+                    task.cancel()
+            self._reading = None
+            if tasks:
+                # What is said last on a connection that ends well leaves it.
+                with suppress(Exception):
+                    await asyncio.wait_for(self._writeAll(client), _CLOSE)
+                acknowledged.giveUp()
+            with suppress(Exception):
+                await asyncio.wait_for(client.close(), _CLOSE)
+
+    async def _connect(self) -> Client:
+        failure: Exception = NoServersError()
+        for _ in range(len(self._urls)):
+            client = Client()
+            errors: list[Exception] = []
+            try:
+                await client.connect(**self._options(client, errors))
+                return client
+            except Exception as error:
+                # nats-py says only that there is no server left; why was told before.
+                failure = errors[-1] if errors and isinstance(error, NoServersError) else error
+                with suppress(Exception):
+                    await asyncio.wait_for(client.close(), _CLOSE)
+                # The next one is asked next time, too.
+                self._urls.append(self._urls.pop(0))
+        raise failure
+
+    def _options(self, client: Client, errors: list[Exception]) -> dict[str, Any]:
+        settings = self._settings
+
+        async def closed() -> None:
+            if self._client is client:
+                self._lost.set()
+
+        async def failed(error: Exception) -> None:
+            # Once connected, what is of consequence is noticed without this: the end, and a gap in what is read.
+            if not self._isUp:
+                errors.append(error)
+
+        options: dict[str, Any] = {
+            "servers": [self._urls[0]],
+            "name": f"socklab {self._node}",
+            "allow_reconnect": False,
+            # Of one server: it is asked twice at most.
+            "max_reconnect_attempts": 1,
+            "reconnect_time_wait": 0,
+            "connect_timeout": _CONNECT,
+            "ping_interval": _PING,
+            "max_outstanding_pings": 2,
+            "no_echo": False,
+            "closed_cb": closed,
+            "error_cb": failed,
+        }
+        if settings.token is not None:
+            options["token"] = settings.token
+        if settings.credentials is not None:
+            options["user_credentials"] = RawCredentials(settings.credentials)
+        if settings.tls is not None:
+            options["tls"] = settings.tls
+            options["tls_hostname"] = urlsplit(self._urls[0]).hostname
+        return options
+
+    async def _unlessLost(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Wait for an answer; nats-py waits on when there is nobody left who could give it.
+
+        @raise Lost: the connection was lost.
+        """
+        task = self._loop.create_task(coroutine)
+        lost = self._loop.create_task(self._lost.wait())
+        try:
+            await asyncio.wait((task, lost), return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                raise Lost
+            return await task
+        finally:
+            task.cancel()
+            lost.cancel()
+
+    def _watched(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run something whose failure is the end of the connection."""
+
+        def done(task: asyncio.Task[None]) -> None:
+            if not task.cancelled() and (error := task.exception()) is not None:
+                if not isinstance(error, NatsError | OSError | asyncio.TimeoutError):
+                    _log.error("rooms: {error!r}", error=error)
+                self._lost.set()
+
+        task = self._loop.create_task(coroutine)
+        task.add_done_callback(done)
+        return task
+
+    async def _write(self, client: Client) -> None:
+        while True:
+            await self._toSend.wait()
+            await self._writeAll(client)
+
+    async def _writeAll(self, client: Client) -> None:
+        while self._outgoing:
+            await client.publish(*self._outgoing.popleft())
+        self._toSend.clear()
+
+    async def _expire(self, acknowledged: Acknowledged) -> None:
+        while True:
+            await asyncio.sleep(1)
+            acknowledged.expire()
+
+    async def _told(self, message: Msg) -> None:
+        if self._listener is not None:
+            self._listener.told(message.data)
+
+    def _entryRead(self, sequence: int, stored: float, data: bytes) -> None:
+        if self._listener is not None:
+            self._listener.entryRead(sequence, stored, data)

@@ -1,0 +1,261 @@
+"""This process among the others that share an engine: what it says, what it hears, who is where."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from .engine import Engine, Log
+from .order import Senders
+from .outbox import Line, Outbox, Topic
+from .presence import BEAT, GONE, Change, Place, Presence
+from .wire import Entry, Unreadable, decodeEntry, encodeEntry
+
+_log: Final = Logger(namespace="socklab")
+
+_BACK: Final = 10_000
+"""Entries of the log in which a node that starts looks for the last lines of rooms."""
+_QUIET: Final = 60.0
+"""Seconds between two reasons why the engine cannot be reached, in the log."""
+
+
+class Spread(Protocol):
+    """The rooms of one service, as the node knows them."""
+
+    def hear(self, room: str, lines: Sequence[Line]) -> None:
+        """Somebody at another node says this."""
+
+    def recall(self, room: str, lines: Sequence[str]) -> None:
+        """This was said before this node was there."""
+
+    def changed(self, node: str, changes: Sequence[tuple[int, Place | None]], why: str) -> None:
+        """Members of another node are somewhere else now.
+
+        @param why: what became of the node, if nobody else tells of it.
+        """
+
+    def remembers(self) -> int:
+        """Give how many lines a room keeps for newcomers."""
+
+
+@dataclass(frozen=True)
+class Queue:
+    """What may wait while the engine is away, of one room."""
+
+    lines: int = 10_000
+    bytes: int = 1024 * 1024
+
+
+class Node:
+    """A process that shares its rooms with others: one for all its services."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        clock: Any,
+        identity: str,
+        queue: Queue | None = None,
+        say: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        """@param identity: a name that no other node ever had.
+        @param say: logs a line for the operator.
+        """
+        queue = queue or Queue()
+        self.identity = identity
+        self._engine = engine
+        self._clock = clock
+        self._say = say
+        self._services: dict[str, Spread] = {}
+        self._senders: Senders[Entry] = Senders()
+        self._since: dict[str, float] = {}
+        self._position = 0
+        self._begun = 0
+        self._boundary = 0
+        self._logIdentity = ""
+        self._old: dict[Topic, deque[str]] = {}
+        self._timer: Any = None
+        self._draining: Deferred[None] | None = None
+        self._members = 0
+        self._started = 0.0
+        self._toldWhy = ""
+        self._toldAt = 0.0
+        self.isUp = False
+        self.heard = 0
+        """Lines of other nodes that have come."""
+        self.outbox = Outbox(clock, self._store, self._encode, self._refused, queue.lines, queue.bytes)
+        self.presence = Presence(self.identity, clock, self._tell, self._changed)
+
+    def add(self, service: str, rooms: Spread) -> None:
+        """Have the rooms of a service spread."""
+        self._services[service] = rooms
+        for node, places in self.presence.placesOf(service):
+            rooms.changed(node, places, "")
+
+    def remove(self, service: str, rooms: Spread) -> None:
+        """Have them spread no longer; others may have taken their place."""
+        if self._services.get(service) is rooms:
+            del self._services[service]
+
+    def number(self) -> int:
+        """Give a number by which other nodes can tell a member."""
+        self._members += 1
+        return self._members
+
+    def start(self) -> None:
+        """Connect; until the engine is there, what is said waits."""
+        # Not sooner: a daemon is another process than its parent.
+        self.presence.start(f"{socket.gethostname()}/{os.getpid()}")
+        self._timer = self._clock.callLater(BEAT, self._look)
+        self._started = self._clock.seconds()
+        self._engine.start(self)
+
+    def leave(self) -> None:
+        """Tell the others that the members here are gone; what they say still goes out."""
+        self.presence.leave()
+
+    def stop(self, timeout: float) -> Deferred[None]:
+        """Send what is owed, for `timeout` seconds at most, and let go of the engine."""
+        self.leave()
+        self._draining = drained = self.outbox.drained()
+        timer = self._clock.callLater(timeout, drained.cancel)
+
+        def close(_: object) -> Deferred[None]:
+            if timer.active():
+                timer.cancel()
+            if self.outbox.owed:
+                self._say(f"rooms: lines that did not reach the engine, and are lost: {self.outbox.owed}")
+            self.presence.stop()
+            if self._timer.active():
+                self._timer.cancel()
+            return self._engine.stop()
+
+        return drained.addBoth(close)
+
+    def abort(self) -> None:
+        """Wait no longer for what is owed."""
+        if self._draining is not None and not self._draining.called:
+            self._draining.cancel()
+
+    # What the rooms say
+
+    def publish(self, service: str, room: str, line: str, keep: bool) -> bool:
+        """Have a line told at the other nodes; False if too much waits already."""
+        return self.outbox.say((service, room), Line(line, keep))
+
+    def _encode(self, topic: Topic, number: int, settled: int, lines: Sequence[Line]) -> bytes:
+        return encodeEntry(self.identity, topic, number, settled, lines)
+
+    def _store(self, topic: Topic, number: int, data: bytes) -> Deferred[int]:
+        return self._engine.store(topic, f"{self.identity}.{number}", data)
+
+    def _refused(self, why: str) -> None:
+        self._say(f"rooms: the engine does not take what is said: {why}; it waits")
+
+    def _tell(self, data: bytes, node: str) -> None:
+        if self.isUp:
+            self._engine.tell(data, node)
+
+    # What the engine says
+
+    def engineUp(self, log: Log) -> None:
+        """Go on where reading ended, and send what is owed."""
+        self.isUp = True
+        owed = self.outbox.owed
+        self._say("rooms: the engine is there" + (f"; lines that go out: {owed}" if owed else ""))
+        if log.identity != self._logIdentity or log.last < self._position:
+            if not self._logIdentity:
+                self._boundary = log.last
+            else:
+                # What is read twice is told once: nodes number what they say.
+                self._boundary = 0
+                self._say("rooms: the engine has lost what was said; what a node has not had by now is lost")
+            self._logIdentity = log.identity
+            self._position = max(log.first - 1, log.last - _BACK, 0)
+            self._begun = self._position + 1
+        self._engine.read(self._position)
+        self._recalled()
+        self.presence.up()
+        self.outbox.up(log.limit)
+
+    def engineDown(self, why: str) -> None:
+        """Wait until it is back."""
+        now = self._clock.seconds()
+        isNews = self.isUp or not self._toldWhy
+        if isNews or (why != self._toldWhy and now - self._toldAt >= _QUIET):
+            self._toldAt = now
+            self._toldWhy = why
+            wait = "; members here go on, and what they say waits" if isNews else ""
+            self._say(f"rooms: the engine cannot be reached: {why}{wait}")
+        self.isUp = False
+        self.outbox.down()
+
+    def entryRead(self, sequence: int, stored: float, data: bytes) -> None:
+        """Somebody has said something; this node too."""
+        self._position = sequence
+        try:
+            entry = decodeEntry(data)
+        except Unreadable:
+            _log.warn("rooms: an entry of the engine's log is none of ours: {sequence}", sequence=sequence)
+        else:
+            if entry.node == self.identity:
+                self.outbox.settle(entry.number)
+            else:
+                isOld = sequence <= self._boundary
+                isCut = isOld and self._begun > 1
+                ready = self._senders.take(entry.node, entry.number, entry.settled, entry, isCut)
+                self._hear(ready, isOld and stored < self._started)
+        self._recalled()
+
+    def _hear(self, entries: Sequence[Entry], isOld: bool = False) -> None:
+        for entry in entries:
+            service, room = entry.topic
+            rooms = self._services.get(service)
+            if rooms is None:
+                continue
+            if isOld:
+                kept = [line.text for line in entry.lines if line.keep]
+                self._old.setdefault(entry.topic, deque(maxlen=rooms.remembers())).extend(kept)
+            else:
+                self.heard += len(entry.lines)
+                rooms.hear(room, entry.lines)
+
+    def _recalled(self) -> None:
+        """Give the rooms what was said before this node was there, once all of it has been read."""
+        if self._boundary and self._position >= self._boundary:
+            self._boundary = 0
+            old, self._old = self._old, {}
+            for (service, room), lines in old.items():
+                if lines and service in self._services:
+                    self._services[service].recall(room, lines)
+
+    def told(self, data: bytes) -> None:
+        """Another node tells of its members."""
+        try:
+            self.presence.hear(data)
+        except Unreadable:
+            _log.warn("rooms: what was told through the engine is none of ours")
+
+    def _changed(self, node: str, changes: Sequence[Change], why: str) -> None:
+        of: dict[str, list[tuple[int, Place | None]]] = {}
+        for (service, number), place in changes:
+            of.setdefault(service, []).append((number, place))
+        for service, found in of.items():
+            if service in self._services:
+                self._services[service].changed(node, found, why)
+
+    def _look(self) -> None:
+        """Wait no longer for entries of nodes that are gone."""
+        self._timer = self._clock.callLater(BEAT, self._look)
+        now = self._clock.seconds()
+        waiting = {node: self._since.get(node, now) for node in self._senders.waiting()}
+        self._since = waiting
+        for node, since in waiting.items():
+            if self.isUp and not self.presence.isThere(node) and now - since >= GONE:
+                self._hear(self._senders.release(node))

@@ -1,0 +1,38 @@
+"""What `[rooms]` says of an engine."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from .node import Queue
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """Where the engine is, and what it is to keep."""
+
+    urls: tuple[str, ...] = field(repr=False)
+    """They may hold a password."""
+    name: str = "socklab"
+    """Whoever has the same engine and the same name, shares rooms."""
+    replicas: int = 1
+    """On how many of the engine's servers each line is kept."""
+    keep: float = 24 * 3600.0
+    """Seconds for which the engine keeps a line."""
+    keepBytes: int = 256 * 1024 * 1024
+    """Bytes of lines that it keeps."""
+    queue: Queue = field(default_factory=Queue)
+    token: str | None = field(default=None, repr=False)
+    credentials: str | None = field(default=None, repr=False)
+    """The text of a credentials file of NATS."""
+    tls: ssl.SSLContext | None = field(default=None, compare=False)
+    authorities: bytes = field(default=b"", repr=False)
+    """What `tls` trusts: settings are compared by it."""
+
+
+def shownUrl(url: str) -> str:
+    """Give an engine's URL without what is secret in it."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
