@@ -289,7 +289,8 @@ class ReactorTests(ReactorBuilder, SynchronousTestCase):
         got: list[int] = []
         made: list[Any] = []
         reactor, port = self.listening(
-            connectionMade=made.append, dataReceived=lambda protocol, data: got.append(len(data))
+            connectionMade=lambda protocol: made.append(protocol),
+            dataReceived=lambda protocol, data: got.append(len(data)),
         )
         flooding, other = self.connected(port), self.connected(port)
         sent: list[int] = []
