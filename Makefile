@@ -42,7 +42,7 @@ docs: $(VENV)/.dev ## make the API reference, build/api/index.html, from the doc
 screenshots: $(VENV)/.test ## make the pictures of docs/console.md, in Chromium
 	@$(BIN)/python -m docs.screenshots
 
-bench: $(BENCH)/.bench ## measure socklab beside other servers (15 minutes; ARGS=--help)
+bench: $(BENCH)/.bench ## measure socklab beside other servers (15 minutes; ARGS=--help, ARGS=--nodes)
 	@$(BENCH)/bin/python -m benchmarks $(ARGS)
 
 memory: $(BENCH)/.bench ## measure what one idle client costs (a minute; ARGS=uvloop, or another peer)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
 from pathlib import Path
 from typing import Final
 
-from benchmarks import plots, record, report
+from benchmarks import nodes, paper, plots, record, report
 from benchmarks.measure import Effort, cores, measure, takesPart
 from benchmarks.servers import CHECKOUT, Contender, contenders
 from benchmarks.tools import Failed, generator, pin
@@ -16,6 +17,8 @@ from benchmarks.workloads import Workload, chosen
 
 PAGE: Final = CHECKOUT / "docs" / "benchmarks.md"
 DEFAULT: Final = Effort()
+SOME: Final = 3
+"""Rounds of `--nodes`."""
 
 
 def options() -> argparse.ArgumentParser:
@@ -41,6 +44,12 @@ def options() -> argparse.ArgumentParser:
         "--minutes", type=float, help="begin no workload after so many; what is done is kept for --resume"
     )
     parser.add_argument("--resume", action="store_true", help="go on with what --minutes or Ctrl-C has cut")
+    parser.add_argument(
+        "--nodes",
+        action="store_true",
+        help="measure several processes that are one, instead: rooms over nodes, workers (four minutes; needs "
+        "nats-server), in 3 rounds; with so many or more it is recorded: benchmarks/results/nodes, docs/scale.md",
+    )
     parser.add_argument(
         "--redraw", action="store_true", help="write the page and pictures of the last record again"
     )
@@ -99,6 +108,25 @@ def run(
     return True
 
 
+def together(rounds: int, seconds: float) -> None:
+    """Measure several processes that are one.
+
+    @raise Failed: it cannot be.
+    """
+    on = cores()
+    generator()
+    pin(on.load)
+    results = nodes.measured(on, rounds, seconds, tell)
+    print(paper.page(results))
+    if rounds >= SOME and seconds >= DEFAULT.seconds:
+        path = record.RESULTS / "nodes" / f"{results['date'][:10]}.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(results, indent=1) + "\n")
+        scale = PAGE.parent / "scale.md"
+        scale.write_text(report.between(scale.read_text(), paper.page(results) + "\n"))
+        tell(f"recorded in {path.relative_to(CHECKOUT)} and {scale.relative_to(CHECKOUT)}")
+
+
 def main() -> None:
     """Do what the command line says."""
     parser = options()
@@ -117,6 +145,12 @@ def main() -> None:
         parser.error(str(error))
     if given.rounds < 1 or given.seconds <= 0:
         parser.error("--rounds and --seconds must be above 0")
+    if given.nodes:
+        try:
+            together(SOME if given.rounds == DEFAULT.rounds else given.rounds, given.seconds)
+        except Failed as error:
+            sys.exit(f"make bench: {error}")
+        return
     if given.list:
         for each in plan:
             who = [server.title for server in servers if takesPart(each, server)]

@@ -54,7 +54,7 @@ def versions() -> dict[str, str]:
     found = {"Python": platform.python_version()}
     changed = "+" if output("git", "status", "--porcelain", "--untracked-files=no") else ""
     found["socklab"] = (output("git", "rev-parse", "--short", "HEAD") or "not in git") + changed
-    for package in ("Twisted", "autobahn", "uvloop", "websockets", "aiohttp", "picows"):
+    for package in ("Twisted", "autobahn", "uvloop", "websockets", "aiohttp", "picows", "nats-py"):
         try:
             found[package] = version(package)
         except PackageNotFoundError:
@@ -62,6 +62,7 @@ def versions() -> dict[str, str]:
     found["cc"] = output("cc", "-dumpfullversion")
     found["Node"] = output("node", "--version").lstrip("v")
     found["ws"] = output("node", "-p", "require('ws/package.json').version", folder=HERE)
+    found["nats-server"] = output("nats-server", "--version").rpartition("v")[2]
     found["ncat"] = output("ncat", "--version").rpartition("Version ")[2].split(" ")[0]
     return {name: each for name, each in found.items() if each}
 

@@ -7,7 +7,7 @@ onto nodes by chance, has some of them speak, and adds up.
 from __future__ import annotations
 
 import random
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
@@ -35,6 +35,10 @@ class Costs:
     """Bytes of a node for a member of another one."""
     base: float
     """Bytes of a node without members."""
+    idle: float
+    """Of a node's core, when nothing is said: signs of life, timers."""
+    idleEngine: float
+    """Of the engine's core, for each node."""
 
 
 @dataclass(frozen=True)
@@ -101,29 +105,27 @@ def simulate(world: World, costs: Costs, lines: int = 20_000, seed: int = 1) -> 
     chance = random.Random(seed)
     rooms = [*sizes(world.members, world.room, chance)]
     # A line is said in a room as often as it has members. Where these are is drawn when it is needed.
-    busy: Counter[int] = Counter()
+    busy: defaultdict[int, float] = defaultdict(float)
     spans = 0
     for number in chance.choices(range(len(rooms)), weights=rooms, k=lines):
         where = _placed(number, rooms[number], world.nodes, seed)
         origin = chance.choices([*where], weights=[*where.values()])[0]
-        busy[origin] += costs.take + (costs.publish if world.nodes > 1 else 0)  # type: ignore[assignment]
+        busy[origin] += costs.take + (costs.publish if world.nodes > 1 else 0.0)
         for node, count in where.items():
-            busy[node] += costs.deliver * (count - (node == origin))  # type: ignore[assignment]
+            busy[node] += costs.deliver * (count - (node == origin))
         spans += len(where)
     said = world.members * world.rate
     others = world.nodes - 1
-    read = costs.read * lines * others / world.nodes if others else 0.0
-    engine = (costs.store + costs.feed * world.nodes) / world.engines if others else 0.0
     own = world.members / world.nodes
-    shared = costs.take + (costs.publish + costs.read * others + costs.store + costs.feed * world.nodes) * (
-        others > 0
-    )
+    read = costs.read * lines * others / world.nodes
+    engine = costs.store + costs.feed * world.nodes if others else 0.0
+    idle = costs.idleEngine * world.nodes if others else 0.0
     return Loads(
-        node=(max(busy.values()) + read) / lines * said / 1e6,
-        engine=engine * said / 1e6,
-        memory=(costs.base + own * costs.member + (world.members - own) * costs.known * (others > 0)) / MEMORY,
+        node=(max(busy.values()) + read) / lines * said / 1e6 + costs.idle,
+        engine=(engine * said / 1e6 + idle) / world.engines,
+        memory=(costs.base + own * costs.member + (world.members - own) * costs.known) / MEMORY,
         spans=spans / lines,
-        line=shared,
+        line=costs.take + costs.read * others + (costs.publish if others else 0) + engine,
     )
 
 
@@ -131,8 +133,3 @@ def _placed(room: int, size: int, nodes: int, seed: int) -> Mapping[int, int]:
     """Give how many members of a room each node has: always the same of the same room."""
     chance = random.Random(seed * 1_000_003 + room)
     return Counter(chance.choices(range(nodes), k=size))
-
-
-def expectedSpan(size: int, nodes: int) -> float:
-    """Give on how many of the nodes a room of so many members has some, on average."""
-    return nodes * (1 - (1 - 1 / nodes) ** size)

@@ -57,9 +57,10 @@ def pin(core: int) -> None:
     os.sched_setaffinity(0, {core})
 
 
-def load(arguments: str, port: int, pid: int, seconds: float, warm: float, core: int) -> dict[str, Any]:
+def load(arguments: str, port: int, pid: int | str, seconds: float, warm: float, core: int) -> dict[str, Any]:
     """Run the load generator, and give its output.
 
+    @param pid: of the server, or of several with commas between them.
     @param seconds: of measured time, after `warm` seconds that are not measured.
     @raise Failed: it could not go on; the message is its own.
     """

@@ -12,7 +12,7 @@ from twisted.logger import Logger
 
 from .about import addressText
 from .blame import ownLine
-from .config import Config, Listener
+from .config import Config, Console, Listener
 from .config import Service as ServiceConfig
 from .counts import Counts, RecordCounts
 from .events import Events
@@ -21,13 +21,19 @@ from .log import say
 from .message import Peer, startFactory
 from .policy.gate import Gate, House
 from .policy.house import MemoryBudget, descriptors
+from .ports import OwnPorts, Ports
 from .records.recording import Recording
 from .rooms.spread import spread, unspread
 from .transports.serving import OpenConnections, Serving
 from .transports.vanished import VanishedPeers
 
 if TYPE_CHECKING:
+    from twisted.web.resource import Resource
+
     from .console import ConsoleService
+    from .console.desk import Desk
+    from .metrics.lag import ReactorLag
+    from .policy.access import Access
     from .rooms.node import Node
     from .rooms.settings import EngineSettings
 
@@ -40,13 +46,27 @@ _PATIENCE = 5.0
 class Lab(MultiService):
     """All services of a config; stops by letting each connection end well."""
 
-    def __init__(self, config: Config, reactor: IReactorCore, events: Events) -> None:
+    serves = True
+    """Whether it is this process that serves; if not it has no Factory started, and no record."""
+
+    def __init__(
+        self,
+        config: Config,
+        reactor: IReactorCore,
+        events: Events,
+        ports: Ports | None = None,
+        house: House | None = None,
+    ) -> None:
+        """@param ports: opens its ports, if that is not done in this process for this process.
+        @param house: what it shares with others.
+        """
         super().__init__()
         self.config = config
         self.reactor: Any = reactor
         self.events = events
+        self.ports: Ports = ports or OwnPorts(reactor)
         self.connections = OpenConnections()
-        self.house = House()
+        self.house = house or House()
         self.udpPorts: set[int] = set()
         self.counts: dict[tuple[str, str], Counts] = {}
         """What was counted, by service and transport, also of those that are gone."""
@@ -54,20 +74,46 @@ class Lab(MultiService):
         """What was recorded, by service."""
         self.ready = False
         """Whether newcomers are served: all listeners are open, and it is not about to stop."""
+        self.missing = ""
+        """What of it does not serve, though it should; empty when all is well."""
         self.configure(config)
-        self.node: Node | None = nodeOf(config.rooms, self.reactor) if config.rooms is not None else None
+        settings = config.rooms if self.serves else None
+        self.node: Node | None = nodeOf(settings, self.reactor) if settings is not None else None
         """With an engine: what this process is to the others."""
-        self.console: ConsoleService | None = None
-        if config.console is not None:
-            # Imported late: it brings twisted.web along.
-            from .console import ConsoleService
-
-            self.console = ConsoleService(config.console, self)
+        self.counting = config.console is not None
+        """Whether messages are counted and timed."""
+        self.console = self.makeConsole(config.console) if config.console is not None else None
         for service in config.services:
             ProtocolService(service, self).setServiceParent(self)
         if self.console is not None:
             # Behind the others: what it tells of is there by then.
             self.console.setServiceParent(self)
+
+    def makeConsole(self, config: Console) -> ConsoleService | None:
+        """Give the console, if it is this process that has it."""
+        # Imported late: it brings twisted.web along.
+        from .console import ConsoleService
+
+        return ConsoleService(config, self)
+
+    def makeDesk(self, lag: ReactorLag, outbound: Access) -> Desk:
+        """Give what the console shows."""
+        from .console.desk import Desk
+
+        return Desk(self, lag, outbound)
+
+    def makeMetrics(self, lag: ReactorLag) -> Resource:
+        """Give the page of metrics."""
+        from .console.pages import MetricsPage
+
+        return MetricsPage(self, lag)
+
+    def makeStatus(self) -> Resource:
+        """Give the page that tells all at one look."""
+        from .console.pages import TextPage
+        from .console.status import Status
+
+        return TextPage(Status(self), "application/json")
 
     def countsOf(self, service: str, transport: str) -> Counts:
         """Give what is counted of a service on a transport, whichever its listeners are or were."""
@@ -195,7 +241,7 @@ class ProtocolService(MultiService):
         self.events = lab.events.branch()
         self._recording: Recording | None = None
         self._vanished = VanishedPeers(self.connections, self._clock, lambda: self.config.limits.keepalive)
-        self.gate = Gate(config.access, config.limits, lab.house, self._clock.seconds)
+        self.gate = Gate(config.access, config.limits, lab.house, self._clock.seconds, config.name)
         for listener in config.listeners:
             self.listenerService(config, listener).setServiceParent(self)
 
@@ -209,7 +255,7 @@ class ProtocolService(MultiService):
             gate=self.gate,
             limits=config.limits,
             counts=self._lab.countsOf(config.name, listener.listen.transport),
-            counting=self._lab.console is not None,
+            counting=self._lab.counting,
             refusal=config.table.refusal,
             pages=pagesOf(listener.listen, config),
             encoding=listener.encoding,
@@ -220,14 +266,14 @@ class ProtocolService(MultiService):
             connections=self.connections,
             udpPorts=self._lab.udpPorts,
         )
-        return ListenerService(config, listener, serving, self._lab.reactor)
+        return ListenerService(config, listener, serving, self._lab.ports)
 
     def privilegedStartService(self) -> None:
         """Start the Factory once, however many listeners it has, and open them.
 
         @raise StartError: it does not start.
         """
-        if self._factory is not None:
+        if self._factory is not None and self._lab.serves:
             try:
                 startFactory(self._factory, self._clock, self._spread if self._lab.node is not None else None)
             except (Exception, SystemExit) as error:
@@ -251,7 +297,7 @@ class ProtocolService(MultiService):
         if self._recording is not None:
             self._recording.finish()
             self._recording = None
-        if record is not None:
+        if record is not None and self._lab.serves:
             name, reactor = self.config.name, self._lab.reactor
             counts = self._lab.recorded.setdefault(name, RecordCounts())
             recording = Recording(

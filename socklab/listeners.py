@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from typing import Any, cast
 
 from twisted.application.service import Service
@@ -12,7 +11,6 @@ from twisted.internet.interfaces import (
     IListeningPort,
     IProtocolFactory,
     IProtocolNegotiationFactory,
-    IReactorCore,
 )
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -22,15 +20,13 @@ from .config import Service as ServiceConfig
 from .log import say
 from .message import speaksMessages
 from .policy.origin import PagePolicy, isLoopbackName
+from .ports import Ports
 from .transports.accepting import StreamFactory
 from .transports.datagrams import PlainDatagrams
-from .transports.listen import Listen, advice, endpointOf, isAbsent, setOptions, whereOf
+from .transports.listen import Listen, advice, isAbsent, setOptions, whereOf
 from .transports.plain import PlainFactory
 from .transports.serving import Serving
 from .transports.udp import DatagramPeers
-
-_MAX_DATAGRAM = 65536
-_RECEIVE_BUFFER = 1024 * 1024
 
 
 class StartError(Exception):
@@ -95,9 +91,9 @@ def pagesOf(listen: Listen, config: ServiceConfig) -> PagePolicy:
 class ListenerService(Service):
     """One open port."""
 
-    def __init__(self, config: ServiceConfig, listener: Listener, serving: Serving, reactor: IReactorCore) -> None:
+    def __init__(self, config: ServiceConfig, listener: Listener, serving: Serving, ports: Ports) -> None:
         self._config = config
-        self._reactor: Any = reactor
+        self._ports = ports
         self.listener = listener
         self._doorway = Doorway(_adapterOf(listener.listen, serving, config))
         self.port: IListeningPort | None = None
@@ -125,18 +121,11 @@ class ListenerService(Service):
             opened.addCallback(lambda _: self._openedLate(failures))
 
     def _open(self) -> Deferred[IListeningPort]:
-        listen, doorway = self.listener.listen, self._doorway
+        listen, doorway, name = self.listener.listen, self._doorway, self._config.name
         if listen.kind == "udp":
-            return self._openUDP(listen)
+            return self._ports.datagrams(name, listen, doorway.adapter)
         # The doorway goes with the port, whoever takes that over.
-        return endpointOf(listen, self._reactor, lambda: doorway.adapter.serving).listen(doorway)
-
-    def _openUDP(self, listen: Listen) -> Deferred[IListeningPort]:
-        # Twisted's own 8192 would cut longer datagrams without a word.
-        adapter = self._doorway.adapter
-        port = self._reactor.listenUDP(listen.port, adapter, listen.interface, maxPacketSize=_MAX_DATAGRAM)
-        port.getHandle().setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
-        return succeed(port)
+        return self._ports.stream(name, listen, doorway, lambda: doorway.adapter.serving)
 
     def _openedLate(self, failures: list[Failure]) -> None:
         for each in failures:
@@ -147,8 +136,9 @@ class ListenerService(Service):
         self.port = port
         setOptions(port, self._config.limits.keepalive)
         service, where = self._config.name, whereOf(port.getHost())
-        line = f"{service}: {self.transport} {where}"
-        say(line, "listening", service=service, transport=self.transport, where=where)
+        if self._ports.isOpener:
+            line = f"{service}: {self.transport} {where}"
+            say(line, "listening", service=service, transport=self.transport, where=where)
 
     @property
     def transport(self) -> str:

@@ -71,8 +71,8 @@ class Peer:
     tls: TLS | None = None
     """TLS, also below WebSocket: what was settled; None without TLS, and until the handshake is done."""
     connection: int = field(default=0, compare=False)
-    """Its conversation's number in the log, from 1 in each process; 0 for who has none: the refused, and datagrams
-    that are answered one by one."""
+    """Its conversation's number in the log, from 1 in each process; with several workers its last three digits are
+    the worker's. 0 for who has none: the refused, and datagrams that are answered one by one."""
 
     def __str__(self) -> str:
         if not self.host:

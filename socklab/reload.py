@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from twisted.logger import Logger
 
 from .config import Config, Console, Listener, Service
+from .config.workers import workersOf
 from .lab import Lab, ProtocolService
 from .listeners import ListenerService, StartError, startLine
-from .transports.listen import isAbsent, probe
+from .transports.listen import Listen, isAbsent
 
 if TYPE_CHECKING:
     from .transports.tls import ServerCertificate
@@ -110,10 +111,10 @@ class Plan:
             yield "! [rooms]: needs a restart"
 
 
-def plan(old: Config, new: Config, running: bool = False) -> Plan:
+def plan(old: Config, new: Config, tried: Callable[[str, Listen], OSError | None] | None = None) -> Plan:
     """Compare two configs; nothing is changed.
 
-    @param running: whether `old` is served by this process now: then ports are tried that are yet to be opened.
+    @param tried: gives what a listener of a service fails with that is yet to be opened, where `old` is served.
     """
     services = {each.name: each for each in old.services}
     plans = [_compare(services.pop(each.name, None), each) for each in new.services]
@@ -122,12 +123,14 @@ def plan(old: Config, new: Config, running: bool = False) -> Plan:
         _inherit(each, gone)
     plans += gone
     for each in plans:
-        _refuse(each, plans, running)
+        _refuse(each, plans, tried)
     keys = [key for key in type(new.server).model_fields if getattr(new.server, key) != getattr(old.server, key)]
+    # One process that serves all is made in another way than several are.
+    inPlace = _INPLACE | ({"workers"} if workersOf(old.server) > 1 else set())
     return Plan(
         plans,
-        [key for key in keys if key in _INPLACE],
-        [key for key in keys if key not in _INPLACE],
+        [key for key in keys if key in inPlace],
+        [key for key in keys if key not in inPlace],
         *_compareConsoles(old.console, new.console),
         old.rooms != new.rooms,
     )
@@ -237,14 +240,16 @@ def _canReconfigure(factory: object, changed: dict[str, Any]) -> bool:
     return True
 
 
-def _refuse(each: ServicePlan, plans: list[ServicePlan], running: bool) -> None:
+def _refuse(
+    each: ServicePlan, plans: list[ServicePlan], tried: Callable[[str, Listen], OSError | None] | None
+) -> None:
     """Take out of a plan what cannot be done while the server runs."""
     if each.new is None:
         return
     inTheWay = [(other, listener) for other in plans for listener in other.closed]
     for listener in [*each.opened]:
         blocking = [(other, one) for other, one in inTheWay if listener.listen.conflicts(one.listen)]
-        error = probe(listener.listen) if running and not blocking else None
+        error = tried(each.new.name, listener.listen) if tried and not blocking else None
         where = _where(listener)
         if listener.listen.trouble is not None:
             each.refused.append(f"{where}: {listener.listen.trouble}")
@@ -270,7 +275,7 @@ def reload(lab: Lab, config: Config) -> Iterator[str]:
     if lab.console is not None:
         # It may have moved since, or have had to stay.
         lab.config = replace(lab.config, console=lab.console.config)
-    planned = plan(lab.config, config, running=True)
+    planned = plan(lab.config, config, lab.ports.probe)
     yield from planned.lines()
     services = [each for each in lab.protocolServices() if not each.leaving]
     running = {each.config.name: each for each in services}

@@ -16,6 +16,7 @@ from ..limits import Limits
 from ..message import framingFor
 from ..policy.access import Access, RuleError
 from ..rooms.settings import EngineSettings
+from ..source import SOURCE
 from ..transports.listen import Listen, parseListen, unreadable
 from .console import Console, hasMetrics, parseConsole
 from .errors import ConfigError, Mistake, place
@@ -27,6 +28,7 @@ from .record import Record, recordOf, wrongFile
 from .rooms import parseRooms, settingsOf
 from .schema import ConsoleTable, FileTable, ListenTable, ServerTable, ServiceTable, WebSocketTable
 from .validation import mistakes
+from .workers import unshared, workersOf
 
 if TYPE_CHECKING:
     from ..transports.tls import ClientCertificates
@@ -103,7 +105,7 @@ def readConfig(path: Path) -> dict[str, Any]:
     """
     try:
         # Windows editors put a BOM before UTF-8.
-        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+        return tomllib.loads(SOURCE.get().read(path).decode("utf-8-sig"))
     except OSError as error:
         raise ConfigError([f"{path}: {(error.strerror or str(error)).lower()}"]) from None
     except UnicodeDecodeError as error:
@@ -150,6 +152,8 @@ def _check(raw: dict[str, Any], path: Path, again: bool) -> Config:
                 ready.append(draft.service(one))
             except Unmade as error:
                 found += [Mistake(("service", draft.index, *loc), what) for loc, what in error.mistakes]
+    if not found and table is not None and workersOf(table.server) > 1:
+        found += unshared(ready, table.rooms is not None)
     if found or table is None:
         raise ConfigError(
             [": ".join(filter(None, (str(path), place(loc, raw), what))) for loc, what in _tidy(found)]

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from ..rooms.node import Queue
 from ..rooms.settings import EngineSettings, shownUrl
+from ..source import SOURCE
 from ..transports.listen import unreadable
 from .errors import Mistake, shown
 from .schema import RoomsTable
@@ -40,7 +41,7 @@ def parseRooms(raw: Any, folder: Path) -> tuple[dict[str, Any], list[Mistake]]:
         file = raw.get(key)
         if isinstance(file, str):
             try:
-                data = (folder / file).read_bytes()
+                data = SOURCE.get().read(folder / file)
                 read[name] = data if key == "ca" else data.decode().strip()
             except (OSError, ValueError) as error:
                 found.append(

@@ -6,7 +6,7 @@ import codecs
 import re
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
 from ..limits import Limits
 from ..policy.origin import asciiHost, parseOrigin
@@ -45,6 +45,12 @@ class Table(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
 
+def _workers(value: object) -> object:
+    if value != "auto" and (not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 256):
+        raise ValueError
+    return value
+
+
 class ServerTable(Table):
     """`[server]`: the process."""
 
@@ -60,6 +66,12 @@ class ServerTable(Table):
     """Of all services together; by default as many as the process may have files open, less 128."""
     memory_budget: Size | None = None
     """Bytes of resident memory, beyond which newcomers are refused."""
+    workers: Annotated[
+        Literal["auto"] | int,
+        BeforeValidator(_workers),
+        Expected('a number of processes from 1 to 256, or "auto"'),
+    ] = 1
+    """Processes that serve; `auto`: as many as there are CPUs that this one may use."""
 
 
 def _checkOrigin(text: str) -> str:

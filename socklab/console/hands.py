@@ -78,7 +78,7 @@ class Hands:
             else:
                 faults.append((key, why))
         size = len(data) if text is None else len(text.encode())
-        self.log(who, "did-write", size=size, count=sent, to=_first(to))
+        self.log(who, "did-write", size=size, count=sent, to=first(to))
         told = [{"key": key, "text": str(why), **why.told()} for key, why in faults[:_FAULTS]]
         return {"sent": sent, "faults": told}
 
@@ -88,7 +88,7 @@ class Hands:
         @param reset: at once, losing what is owed: on TCP by RST.
         """
         found = self._find(to)
-        self.log(who, "did-reset" if reset else "did-close", count=len(found), to=_first(to))
+        self.log(who, "did-reset" if reset else "did-close", count=len(found), to=first(to))
         for transport in found.values():
             if reset:
                 transport.abortConnection()
@@ -188,7 +188,8 @@ def _matches(rule: Rule, peer: Peer) -> bool:
     return rule.matches(normal(peer.host))
 
 
-def _first(to: Sequence[str]) -> str:
+def first(to: Sequence[str]) -> str:
+    """Give to whom something was done, as far as that is logged."""
     return f"{', '.join(to[:10])}{' ...' if len(to) > 10 else ''}"
 
 

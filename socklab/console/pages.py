@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 from twisted.web.resource import Resource
 from twisted.web.server import Request
 
-from .status import Status
-
 if TYPE_CHECKING:
     from ..lab import Lab
     from ..metrics.lag import ReactorLag
@@ -74,13 +72,19 @@ def pagesOf(lab: Lab, lag: ReactorLag, metrics: bool) -> Resource:
     root = _Root()
     pages: dict[str, Any] = {
         "healthz": TextPage(lambda: (200, "ok\n")),
-        "readyz": TextPage(lambda: (200, "ready\n") if lab.ready else (503, "not ready\n")),
-        "status": TextPage(Status(lab), "application/json"),
-        "metrics": MetricsPage(lab, lag) if metrics else TextPage(lambda: (404, _NO_METRICS)),
+        "readyz": TextPage(lambda: readiness(lab)),
+        "status": lab.makeStatus(),
+        "metrics": lab.makeMetrics(lag) if metrics else TextPage(lambda: (404, _NO_METRICS)),
     }
     for name, page in pages.items():
         root.putChild(name.encode(), page)
     return root
+
+
+def readiness(lab: Lab) -> tuple[int, str]:
+    """Give the status and the text of `/readyz`."""
+    missing = f": missing: {lab.missing}" if lab.missing else ""
+    return (200, f"ready{missing}\n") if lab.ready else (503, f"not ready{missing}\n")
 
 
 _NO_METRICS: Final = (

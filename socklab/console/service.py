@@ -27,7 +27,6 @@ from ..policy.origin import PagePolicy, isLoopbackName
 from ..transports.listen import Listen, endpointOf, parseListen, whereOf
 from ..transports.serving import Serving
 from .api import Api
-from .desk import Desk
 from .door import Door, Role, Session
 from .files import putFiles
 from .pages import pagesOf
@@ -51,7 +50,7 @@ class ConsoleService(Service):
         self._lag = ReactorLag(lab.reactor)
         self._door = Door(lab.reactor.seconds)
         self._door.configure(config)
-        self._desk = Desk(lab, self._lag, Access(config.outbound))
+        self._desk = lab.makeDesk(self._lag, Access(config.outbound))
         self._site: ConsoleSite | None = None
         self._socket: IListeningPort | None = None
         self.port: IListeningPort | None = None

@@ -43,18 +43,25 @@ def asText(event: LogEvent) -> str | None:
 
 def asJson(event: LogEvent) -> str | None:
     """Give a JSON object on a line, all ASCII (RFC 8259); None when there is nothing to say."""
-    said = _said(event)
-    if said is None:
+    found = fieldsOf(event)
+    if found is None:
         return None
     level = event.get("log_level")
     head: Fields = {
         "time": datetime.fromtimestamp(event.get("log_time", 0), UTC).isoformat(timespec="milliseconds"),
         "level": level.name if level is not None else "info",
     }
-    found = head | said | _failure(event)
+    return json.dumps(head | found) + "\n"
+
+
+def fieldsOf(event: LogEvent) -> Fields | None:
+    """Give what a log event tells, without time and level; None when there is nothing to say."""
+    said = _said(event)
+    if said is None:
+        return None
     # A surrogate on its own is no text, and many a parser refuses its escape too.
-    safe = {key: _SURROGATE.sub(_escape, each) if isinstance(each, str) else each for key, each in found.items()}
-    return json.dumps(safe) + "\n"
+    found = said | _failure(event)
+    return {key: _SURROGATE.sub(_escape, each) if isinstance(each, str) else each for key, each in found.items()}
 
 
 def _said(event: LogEvent) -> Fields | None:

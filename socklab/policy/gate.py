@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv6Address
-from typing import Final
+from typing import Final, Protocol
 
 from ..limits import Limits
 from .access import Access, Rule, normal
@@ -28,6 +29,31 @@ class Refusal:
     """For HTTP (RFC 9110, 15.5.4 and 15.6.4; RFC 6585, 4)."""
 
 
+class Sharing(Protocol):
+    """What several processes count together."""
+
+    processes: int
+    """How many they are."""
+
+    def turn(self) -> AbstractContextManager[None]:
+        """Be the only one who decides, meanwhile."""
+
+    def total(self, service: str) -> int:
+        """Give how many connections of a service all have; without its name those of all services."""
+
+    def add(self, service: str, host: str, change: int) -> None:
+        """This process has a connection more, or less.
+
+        @param host: what counts as its address; empty for none.
+        """
+
+    def ofAddress(self, service: str, host: str) -> int:
+        """Give how many connections of an address all have."""
+
+    def bucket(self, service: str, rate: float, now: float) -> Bucket:
+        """Give the bucket of tokens that all take from."""
+
+
 class House:
     """What all services of a process share: its descriptors, and its memory."""
 
@@ -38,6 +64,10 @@ class House:
         self.maxConnections = maxConnections
         self.memory = memory
         self.connections = 0
+        self.shared: Sharing | None = None
+        """What it counts together with other processes, if there are any."""
+        self.ownConnections = 0
+        """How many this process may have of them; 0 is no bound."""
         self.bans: tuple[Rule, ...] = ()
         """Whom the operator has sent away, from all services, until he says otherwise or the process ends."""
 
@@ -45,9 +75,14 @@ class House:
 class Gate:
     """Counts the connections of a service, exactly, and refuses one too many."""
 
-    def __init__(self, access: Access, limits: Limits, house: House, clock: Callable[[], float]) -> None:
-        """@param clock: gives the time, in seconds."""
+    def __init__(
+        self, access: Access, limits: Limits, house: House, clock: Callable[[], float], service: str = ""
+    ) -> None:
+        """@param clock: gives the time, in seconds.
+        @param service: by whose name other processes count with this one.
+        """
         self._house = house
+        self._service = service
         self._clock = clock
         self._perAddress: dict[Hashable, int] = {}
         self.connections = 0
@@ -58,8 +93,12 @@ class Gate:
         self.access = access
         self._limits = limits
         rate, perAddress = limits.accept_rate, limits.accept_rate_per_address
-        self._rate = Bucket(rate, self._clock()) if rate else None
-        self._rates = AddressBuckets(perAddress) if perAddress else None
+        shared, now = self._house.shared, self._clock()
+        self._rate = None
+        if rate:
+            self._rate = Bucket(rate, now) if shared is None else shared.bucket(self._service, rate, now)
+        # Each process has its part of what comes: those who ask too often ask all of them.
+        self._rates = AddressBuckets(perAddress / (shared.processes if shared else 1)) if perAddress else None
 
     @property
     def rules(self) -> tuple[object, ...]:
@@ -84,8 +123,18 @@ class Gate:
 
         @param host: its IP address; empty for a Unix peer.
         """
+        shared, limits = self._house.shared, self._limits
+        if shared is None:
+            return self._enter(host)
+        if self._house.maxConnections or limits.max_connections or limits.per_address or limits.accept_rate:
+            with shared.turn():
+                return self._enter(host)
+        return self._enter(host)
+
+    def _enter(self, host: str) -> Refusal | None:
         refusal = self.forbids(host) or self._full(host) or self._house.memory() or self._tooFast(host)
         if refusal is None:
+            self._share(host, 1)
             self.connections += 1
             self._house.connections += 1
             if host:
@@ -95,6 +144,7 @@ class Gate:
 
     def leave(self, host: str) -> None:
         """Count somebody out who was let in."""
+        self._share(host, -1)
         self.connections -= 1
         self._house.connections -= 1
         if host:
@@ -105,16 +155,28 @@ class Gate:
             else:
                 del self._perAddress[key]
 
+    def _share(self, host: str, change: int) -> None:
+        shared = self._house.shared
+        if shared is not None:
+            shared.add(self._service, owner(host) if host else "", change)
+
     def _full(self, host: str) -> Refusal | None:
-        limits, house = self._limits, self._house
-        if house.maxConnections and house.connections >= house.maxConnections:
-            return Refusal("server.max_connections", f"{house.connections} connections in all services", 503)
-        if limits.max_connections is not None and self.connections >= limits.max_connections:
-            return Refusal("max_connections", f"{self.connections} connections", 503)
+        limits, house, shared = self._limits, self._house, self._house.shared
+        if house.maxConnections:
+            inAll = house.connections if shared is None else shared.total("")
+            if inAll >= house.maxConnections:
+                return Refusal("server.max_connections", f"{inAll} connections in all services", 503)
+        if house.ownConnections and house.connections >= house.ownConnections:
+            return Refusal("server.max_connections", f"{house.connections} connections", 503)
+        if limits.max_connections is not None:
+            inService = self.connections if shared is None else shared.total(self._service)
+            if inService >= limits.max_connections:
+                return Refusal("max_connections", f"{inService} connections", 503)
         if limits.per_address is not None and host:
             key = owner(host)
-            if self._perAddress.get(key, 0) >= limits.per_address:
-                return Refusal("per_address", f"{self._perAddress[key]} connections of {key}", 429)
+            ofAddress = self._perAddress.get(key, 0) if shared is None else shared.ofAddress(self._service, key)
+            if ofAddress >= limits.per_address:
+                return Refusal("per_address", f"{ofAddress} connections of {key}", 429)
         return None
 
     def _tooFast(self, host: str) -> Refusal | None:

@@ -34,9 +34,9 @@ class Entry(NamedTuple):
 
 def fromLog(log: str, service: str) -> Iterator[Entry]:
     """Read a service's entries from a log with `trace = "hex"`."""
-    head = f"[socklab] {service}: "
+    head = re.compile(rf"\[socklab(?: worker \d+)?\] {re.escape(service)}: ")
     for line in log.splitlines():
-        match = _LINE.fullmatch(line.partition(head)[2])
+        match = _LINE.fullmatch(head.split(line, maxsplit=1)[-1])
         if match is None:
             continue
         event = match["event"]

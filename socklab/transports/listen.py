@@ -283,16 +283,22 @@ def unreadable(error: OSError) -> str:
     return f"{error.filename}: {why}: name a PEM file, relative to the config's folder, that twistd may read"
 
 
-def endpointOf(listen: Listen, reactor: IReactorCore, serving: Callable[[], Serving]) -> IStreamServerEndpoint:
+def endpointOf(
+    listen: Listen,
+    reactor: IReactorCore,
+    serving: Callable[[], Serving],
+    opened: IStreamServerEndpoint | None = None,
+) -> IStreamServerEndpoint:
     """Give the endpoint of a stream or WebSocket listener.
 
     @param serving: gives what is served there; a reload may change it while the port is open.
+    @param opened: stands for its socket, if another process has opened that.
     @raise ValueError: its certificate could not be read, or systemd has passed no socket.
     """
-    if listen.trouble is not None:
+    if listen.trouble is not None and (opened is None or listen.prefix in ("ssl", "tls")):
         raise ValueError(listen.trouble)
     shareNames()
-    endpoint: IStreamServerEndpoint = serverFromString(reactor, listen.description)
+    endpoint: IStreamServerEndpoint = opened or serverFromString(reactor, listen.description)
     if listen.certificate is not None:
         from .tls import TLSEndpoint
 

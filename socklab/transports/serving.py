@@ -22,8 +22,22 @@ from ..policy.origin import PagePolicy
 
 _log: Final = Logger(namespace="socklab")
 
-newConnection: Final[Callable[[], int]] = count(1).__next__
-"""Gives each conversation of the process its number."""
+
+class Numbers:
+    """Gives each conversation of the process its number."""
+
+    def __init__(self) -> None:
+        self.next: Callable[[], int] = count(1).__next__
+        """Gives the next one; a worker has numbers that none of the others has."""
+
+
+NUMBERS: Final = Numbers()
+
+
+def newConnection() -> int:
+    """Give the next conversation of the process its number."""
+    return NUMBERS.next()
+
 
 _LOOK_AGAIN: Final = 0.02
 """Seconds in which what a peer has sent on this machine, or in its own network, has come."""

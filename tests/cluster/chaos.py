@@ -61,6 +61,12 @@ def nodeKilled(folder: Path) -> str:
         return asyncio.run(scenarios.nodeKilled(on, scenarios.GONE))
 
 
+def inTheDark(folder: Path) -> str:
+    """A node killed while the engine is away"""
+    with single(folder) as (engine, nodes):
+        return asyncio.run(scenarios.killedInTheDark(engine, nodes))
+
+
 def cutOff(folder: Path) -> str:
     """A node cut off from all engines for 60 s, and another one killed"""
     return partition(folder, 60, scenarios.GONE)
@@ -78,15 +84,23 @@ def rolling(folder: Path) -> str:
         return asyncio.run(scenarios.rolling(on, 10))
 
 
+def workers(folder: Path) -> str:
+    """The same, each node with two workers"""
+    with scenarios.stage(folder, ("# One chat for all", "[server]\nworkers = 2\n# One chat for all")) as on:
+        return asyncio.run(scenarios.rolling(on, 10))
+
+
 ALL: list[Callable[[Path], str]] = [
     killedTen,
     oneOfThree,
     allOfThree,
     hanging,
     nodeKilled,
+    inTheDark,
     cutOff,
     slow,
     rolling,
+    workers,
 ]
 
 

@@ -125,11 +125,10 @@ class EngineNode:
 
     def kill(self) -> None:
         """End it at once, as a machine that loses its power."""
-        self._end(signal.SIGKILL)
-
-    def stop(self) -> None:
-        """Have it end in order."""
-        self._end(signal.SIGTERM)
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(PATIENCE)
+            self._process = None
 
     def pause(self) -> None:
         """Stop it where it is: its connections stay, and nothing is answered."""
@@ -138,13 +137,6 @@ class EngineNode:
     def resume(self) -> None:
         """Let it go on."""
         os.kill(self.pid, signal.SIGCONT)
-
-    def _end(self, number: int) -> None:
-        if self._process is not None:
-            self._process.send_signal(number)
-            self._process.send_signal(signal.SIGCONT)
-            self._process.wait(PATIENCE)
-            self._process = None
 
     def __enter__(self) -> Self:
         try:

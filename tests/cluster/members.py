@@ -121,6 +121,8 @@ class Member:
         """What it heard while it was there, by all its connections."""
         self.heard: list[str] = []
         """The same, and what it was shown when it came back of what it had not heard: each line once."""
+        self.twice: list[str] = []
+        """What it was told twice by one node; another one may be a moment behind."""
         self.notices: list[str] = []
         self._known: set[str] = set()
         self._by: Counter[str] = Counter()
@@ -215,8 +217,12 @@ class Member:
         await wire.send(f"/nick {self.name}.{self.comings}")
         await wire.send("/who")
         isBack = False
+        told: set[str] = set()
         while (line := await wire.receive()) is not None:
             if _SAID.fullmatch(line):
+                if line in told:
+                    self.twice.append(line)
+                told.add(line)
                 if isBack:
                     self.live.append(line)
                 if line not in self._known:
@@ -257,7 +263,6 @@ def faults(member: Member, everybody: Iterable[Member], live: bool = False) -> l
         if got != sorted(got):
             late = next(after for before, after in pairwise(got) if after < before)
             found.append(f"{member.name} heard {each.name} out of order: {late}")
-    twice = [line for line, times in Counter(member.live).items() if times > 1]
-    if twice:
-        found.append(f"{member.name} heard {len(twice)} lines more than once: {twice[:5]}")
+    if member.twice:
+        found.append(f"{member.name} heard {len(member.twice)} lines more than once: {member.twice[:5]}")
     return found

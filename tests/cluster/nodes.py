@@ -14,6 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, NamedTuple, Self
 
+import pytest
+
 from tests.process import Server
 
 from .engine import CONFIGS, PATIENCE, TOKEN, freePorts
@@ -93,7 +95,11 @@ class Node:
 
     def begin(self) -> None:
         """Start it, and do not wait."""
-        self._server = Server(self._config, *self._arguments, folder=self._folder, before=self._before)
+        with pytest.MonkeyPatch.context() as patch:
+            # An engine needs asyncio, whatever reactor the others are tested on.
+            if os.environ.get("SOCKLAB_TEST_REACTOR"):
+                patch.setenv("SOCKLAB_TEST_REACTOR", "asyncio")
+            self._server = Server(self._config, *self._arguments, folder=self._folder, before=self._before)
 
     def start(self) -> None:
         """Start it, and wait until it is ready."""
@@ -113,14 +119,6 @@ class Node:
         """End it, if it runs."""
         if self._server is not None:
             self._server.__exit__(None, None, None)
-
-    def isReady(self) -> bool:
-        """Tell whether it says so to haproxy."""
-        connection = HTTPConnection(self.address, self.ports.ready, timeout=5)
-        with suppress(OSError, HTTPException):
-            connection.request("GET", "/readyz")
-            return connection.getresponse().status == 200
-        return False
 
 
 class Nodes:

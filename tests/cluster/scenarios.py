@@ -180,6 +180,28 @@ async def nodeKilled(on: Stage, within: float = PATIENCE) -> str:
         return f"{told}; gone from /who after {seconds:.1f} s; {missing} lines in hand lost"
 
 
+async def killedInTheDark(engine: EngineNode, nodes: Nodes) -> str:
+    """A node is killed while the engine is away: what its members have said since then is lost to the others."""
+    victim, *others = nodes.all
+    async with crowd([at(each) for each in others]) as there, crowd([at(victim)]) as lost:
+        everybody = Crowd([*there.members, *lost.members])
+        await everybody.talk(50)
+        await everybody.heardAll()
+        before = sum(each.said for each in lost.members)
+        engine.kill()
+        await everybody.talk(50)
+        await lost.heardAll()
+        said = sum(each.said for each in lost.members)
+        victim.kill()
+        engine.start()
+        await asyncio.to_thread(engine.waitUntilHealthy)
+        told = await agreed(there)
+        names = tuple(f"{each.name} " for each in lost.members)
+        heard = [[line for line in each.live if line.startswith(names)] for each in there.members]
+        assert [len(each) for each in heard] == [before] * len(heard)
+        return f"{told}; {said - before} lines in hand lost, of {said}"
+
+
 async def rolling(on: Stage, members: int = 4) -> str:
     """Each node in turn is told to end, and started again, while members talk through HAProxy and come back."""
     async with crowd(through(on.front), members) as there:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -105,3 +106,16 @@ def test_template_is_as_strict() -> None:
 
     missing = settings(CHECKOUT / "configs" / "socklab.service") - settings(CONFIGS / "socklab@.service")
     assert {each.partition("=")[0] for each in missing} == {"Description", "ExecStart", "RuntimeDirectory"}
+
+
+def test_as_they_are() -> None:
+    """HAProxy takes its config as it is; cluster.env has all that NATS needs; the page names every file."""
+    requireClient("haproxy")
+    command = ["haproxy", "-c", "-f", str(CONFIGS / "haproxy.cfg")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    needed = re.findall(r"\$(\w+)", (CONFIGS / "nats-server.conf").read_text())
+    given = re.findall(r"^(\w+)=", (CONFIGS / "cluster.env").read_text(), re.MULTILINE)
+    assert set(needed) == set(given)
+    page = (CHECKOUT / "docs" / "deploy.md").read_text()
+    assert all(f"](../configs/cluster/{each.name})" in page for each in CONFIGS.iterdir())

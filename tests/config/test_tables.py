@@ -190,7 +190,6 @@ SHAPES: list[tuple[str, str, list[str]]] = [
         ]
     ),
     # Keys of later issues
-    ("later key server.workers", "[server]\nworkers = 2\n" + one(), ["FILE: server.workers: unknown key"]),
     ("later key tls.version", one(more="[service.tls]\nversion = 3"), [f"{ECHO}tls.version: unknown key"]),
     # A key of the service below one of its tables
     *(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -18,6 +17,8 @@ from cryptography.x509 import (
     SubjectAlternativeName,
     load_pem_x509_certificate,
 )
+
+from ...source import SOURCE
 
 _BLOCK: Final = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.DOTALL)
 _NO_KEY: Final = "holds no private key without a passphrase in PEM form"
@@ -67,14 +68,14 @@ def readFiles(certificate: Path, key: Path, chain: Path | None = None, dhParamet
     """
     # Certificate authorities give the leaf and what stands between it and the root in one file.
     leaf, *more = certificatesIn(certificate)
-    private = _keyIn(key, key.read_bytes())
+    private = _keyIn(key, SOURCE.get().read(key))
     if private is None:
         raise ValueError(f"{key} {_NO_KEY}")
     if _public(private.public_key()) != _public(leaf.public_key()):
         raise ValueError(f"{key} is not the key of {certificate}")
     if chain is not None:
         more += certificatesIn(chain, "certificate chain")
-    dh = (dhParameters, dhParameters.read_bytes()) if dhParameters else None
+    dh = (dhParameters, SOURCE.get().read(dhParameters)) if dhParameters else None
     if dh and b"-----BEGIN DH PARAMETERS-----" not in dh[1]:
         raise ValueError(f"{dhParameters} holds no DH parameters in PEM form")
     return Pairs(Pair(certificate, leaf, private, tuple(more), dh))
@@ -91,8 +92,8 @@ def readFolder(folder: Path) -> Pairs:
     """
     keys: dict[Path, Any] = {}
     certificates: dict[Path, list[Certificate]] = {}
-    for file in _pemsIn(folder):
-        pem = file.read_bytes()
+    for file in SOURCE.get().pems(folder):
+        pem = SOURCE.get().read(file)
         key, found = _keyIn(file, pem), _certificatesIn(file, pem)
         if key is None and not found:
             raise ValueError(f"{file} holds neither a private key nor a certificate in PEM form")
@@ -125,7 +126,7 @@ def certificatesIn(file: Path, what: str = "certificate") -> list[Certificate]:
     @raise OSError: it cannot be read.
     @raise ValueError: it holds none.
     """
-    found = _certificatesIn(file, file.read_bytes())
+    found = _certificatesIn(file, SOURCE.get().read(file))
     if not found:
         raise ValueError(f"{file} holds no {what} in PEM form")
     return found
@@ -143,18 +144,6 @@ def _arrange(pairs: dict[Path, Pair]) -> Pairs:
         for name in pair.names:
             named.setdefault(name, next((each for each in called(name) if name in each.names), pair))
     return Pairs(next(called("default"), first), named)
-
-
-def _pemsIn(folder: Path) -> Iterator[Path]:
-    def fail(error: OSError) -> None:
-        raise error
-
-    for parent, folders, files in os.walk(folder, onerror=fail):
-        # A Kubernetes volume has its files a second time in a hidden folder.
-        folders[:] = sorted(each for each in folders if not each.startswith("."))
-        for name in sorted(files):
-            if name.endswith(".pem") and not name.startswith("."):
-                yield Path(parent, name)
 
 
 def _blocks(pem: bytes, label: bytes) -> Iterable[bytes]:

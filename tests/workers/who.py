@@ -1,0 +1,24 @@
+"""A protocol that tells which process it is in."""
+
+from __future__ import annotations
+
+import os
+
+from socklab import Factory, MessageProtocol
+
+
+class WhoProtocol(MessageProtocol):
+    """Answers with the number of its process; to `big N` with so many bytes."""
+
+    def messageReceived(self, payload: bytes, isBinary: bool) -> None:
+        """Answer."""
+        if payload.startswith(b"big "):
+            self.transport.sendMessage(b"x" * int(payload[4:]), isBinary)
+        else:
+            self.transport.sendMessage(str(os.getpid()).encode(), isBinary)
+
+
+class WhoFactory(Factory):
+    """Serves it."""
+
+    protocol = WhoProtocol
