@@ -208,18 +208,14 @@ def costsOf(results: Results) -> Costs:
     own = [(int(size), each["one"]) for size, each in members.items()]
     here = growth([size for size, _ in own], [cost for _, cost in own])
     nodes = {int(count): each for count, each in results["growth"]["nodes"].items()}
-    counts = sorted(nodes)
-    hands = [nodes[count][-1] for count in counts]
-    feed = (hands[-1] - hands[0]) / (counts[-1] - counts[0])
     # The third and the fourth node have nobody in the room.
-    read = median(each for count in counts for each in nodes[count][2:-1])
+    read = median(each for used in nodes.values() for each in used[2:-1])
     return Costs(
         take=here.fixed,
-        publish=max(0.0, median(nodes[count][0] for count in counts) - here.fixed),
+        publish=max(0.0, median(used[0] for used in nodes.values()) - here.fixed),
         read=read,
         deliver=here.each,
-        store=hands[0] - feed * counts[0],
-        feed=feed,
+        hand=median(used[-1] / (1 + count) for count, used in nodes.items()),
         member=results["memory"]["member"],
         known=results["memory"]["known"],
         base=results["memory"]["base"],

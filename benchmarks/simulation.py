@@ -25,10 +25,8 @@ class Costs:
     """A node: to read a line of another one from the log."""
     deliver: float
     """A node: to send a line to one member."""
-    store: float
-    """The engine, all its nodes together: to store a line."""
-    feed: float
-    """The engine: to hand a line to one node."""
+    hand: float
+    """The engine, all its nodes together: to store a line, and to hand it to one node; so much each."""
     member: float
     """Bytes of a node for a member of its own."""
     known: float
@@ -118,7 +116,7 @@ def simulate(world: World, costs: Costs, lines: int = 20_000, seed: int = 1) -> 
     others = world.nodes - 1
     own = world.members / world.nodes
     read = costs.read * lines * others / world.nodes
-    engine = costs.store + costs.feed * world.nodes if others else 0.0
+    engine = costs.hand * (1 + world.nodes) if others else 0.0
     idle = costs.idleEngine * world.nodes if others else 0.0
     return Loads(
         node=(max(busy.values()) + read) / lines * said / 1e6 + costs.idle,

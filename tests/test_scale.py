@@ -18,8 +18,7 @@ COSTS = Costs(
     publish=60,
     read=50,
     deliver=5,
-    store=20,
-    feed=10,
+    hand=10,
     member=3000,
     known=1000,
     base=0,
@@ -48,8 +47,8 @@ def test_rooms_of_one_node() -> None:
 def test_line_over_nodes() -> None:
     """A line costs each other node a reading, and the engine a handing over, wherever its room is."""
     loads = simulate(WORLD, COSTS)
-    assert loads.line == 40 + 60 + 2 * 50 + 20 + 3 * 10
-    assert loads.engine == pytest.approx(600 * (20 + 3 * 10) / 3 / 1e6)
+    assert loads.line == 40 + 60 + 2 * 50 + 4 * 10
+    assert loads.engine == pytest.approx(600 * 4 * 10 / 3 / 1e6)
     # Two of three lines are read; the busiest node takes a few more than its third.
     assert 600 * (100 + 2 * 50) / 3 / 1e6 < loads.node < 600 * (100 + 2 * 50 + 60 * 5) / 3 / 1e6
     assert loads.memory == pytest.approx((2000 * 3000 + 4000 * 1000) / 2**32)

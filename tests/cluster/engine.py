@@ -133,6 +133,10 @@ class EngineNode:
     def pause(self) -> None:
         """Stop it where it is: its connections stay, and nothing is answered."""
         os.kill(self.pid, signal.SIGSTOP)
+        # Its threads stop one after the other.
+        states = [each / "stat" for each in Path(f"/proc/{self.pid}/task").iterdir()]
+        while any(each.read_text().rpartition(")")[2].split()[0] != "T" for each in states):
+            time.sleep(0.001)
 
     def resume(self) -> None:
         """Let it go on."""

@@ -97,8 +97,9 @@ async def engineHangs(on: Stage) -> str:
             begun = time.monotonic()
             while time.monotonic() - begun < 15:
                 await _heardMore(there, 1)
+            # Not until it is healthy: NATS 2.9 may hold a consumer against it that was deleted meanwhile.
             on.engines.nodes[0].resume()
-            await asyncio.to_thread(on.engines.waitUntilHealthy)
+            await _heardMore(there, 5)
         return await agreed(there)
 
 
