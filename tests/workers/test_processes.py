@@ -204,6 +204,8 @@ def test_console(server: Server, folder: Path, stack: ExitStack) -> None:
     assert [each.recv(10) for each in peers] == [b"hello\n"] * len(peers)
     assert terminal.do("close", to=[*keys[:1], "999001"]) == {"closed": 1}
     assert peers[0].recv(10) == b""
+    # The server waits for the other half, or for 20 s.
+    peers[0].close()
     assert terminal.do("rule", kind="ban", what="192.0.2.1")["rules"] == [{"kind": "ban", "what": "192.0.2.1/32"}]
     assert "socklab_workers_serving 2.0" in metrics(server)
     for worker in range(3):
