@@ -28,8 +28,8 @@ ARGUMENTS = [
     "--disable-sync",
     "--no-first-run",
     "--disable-quic",
-    # A name of the DNS that leads to this machine.
-    "--host-resolver-rules=MAP evil.test 127.0.0.1",
+    # A name of the DNS that leads here; and localhost is not ::1, where somebody else may have the port.
+    "--host-resolver-rules=MAP evil.test 127.0.0.1, MAP localhost 127.0.0.1",
 ]
 
 

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from types import TracebackType
@@ -247,6 +247,15 @@ def engines(tmp_path: Path) -> Iterator[EngineCluster]:
     requireClient("nats-server")
     with EngineCluster(tmp_path) as started:
         yield started
+
+
+@contextmanager
+def onAsyncio() -> Iterator[None]:
+    """Have servers that start meanwhile run on asyncio, which an engine needs, whatever others are tested on."""
+    with pytest.MonkeyPatch.context() as patch:
+        if os.environ.get("SOCKLAB_TEST_REACTOR"):
+            patch.setenv("SOCKLAB_TEST_REACTOR", "asyncio")
+        yield
 
 
 def freePorts(count: int) -> list[int]:

@@ -14,11 +14,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, NamedTuple, Self
 
-import pytest
-
 from tests.process import Server
 
-from .engine import CONFIGS, PATIENCE, TOKEN, freePorts
+from .engine import CONFIGS, PATIENCE, TOKEN, freePorts, onAsyncio
 
 TOKEN_HASH: Final = "sha256:" + 64 * "0"
 """Nobody's token."""
@@ -95,10 +93,7 @@ class Node:
 
     def begin(self) -> None:
         """Start it, and do not wait."""
-        with pytest.MonkeyPatch.context() as patch:
-            # An engine needs asyncio, whatever reactor the others are tested on.
-            if os.environ.get("SOCKLAB_TEST_REACTOR"):
-                patch.setenv("SOCKLAB_TEST_REACTOR", "asyncio")
+        with onAsyncio():
             self._server = Server(self._config, *self._arguments, folder=self._folder, before=self._before)
 
     def start(self) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from socklab.config import ConfigError, loadConfig
 from socklab.console.terminal import Terminal
-from tests.cluster.engine import EngineNode
+from tests.cluster.engine import EngineNode, onAsyncio
 from tests.cluster.engine import shared_engine as shared_engine
 from tests.process import Server
 
@@ -43,7 +43,7 @@ def test_chat(tmp_path: Path, shared_engine: EngineNode) -> None:
     """Members at both workers hear each line once, and the operator too."""
     path = tmp_path / "chat.toml"
     path.write_text(f'{CHAT}\n[rooms]\nengine = "{shared_engine.url}"\nname = "workers"\n')
-    with ExitStack() as stack, Server(path) as server:
+    with onAsyncio(), ExitStack() as stack, Server(path) as server:
         server.waitFor("rooms: the engine is there", times=2)
         terminal = Terminal(tmp_path / "console.sock")
         peers = []
