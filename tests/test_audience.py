@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -357,6 +358,37 @@ class TestMembers:
             audience.send(text)
         assert line.hear() == ["one", "three"]
         assert page.hear() == ["one", "two\nlines", "three"]
+
+    def test_framing_that_fails(self) -> None:
+        """What a framing of somebody's own raises costs its listeners that one line, and nobody else anything."""
+
+        class Fussy(Lines):
+            def frame(self, payload: bytes) -> bytes:
+                """Frame one message."""
+                return super().frame(payload.decode("ascii").encode())
+
+        factory = Members()
+        factory.framing = Fussy
+        server = MemoryServer(factory)
+        line, page = server.tcp(), server.websocket()
+        audience = Audience()
+        for each in factory.built:
+            audience.add(each.transport)
+        for text in ("one", "\N{SNOWMAN}", "two"):
+            audience.send(text)
+        assert line.hear() == ["one", "two"]
+        assert page.hear() == ["one", "\N{SNOWMAN}", "two"]
+
+    def test_no_text(self) -> None:
+        """Who says what is no text is told so at once, and the others go on."""
+        factory = Members()
+        peer = MemoryServer(factory).tcp()
+        audience = Audience()
+        audience.add(factory.built[0].transport)
+        with pytest.raises(TypeError, match="expected a str to tell all, got b'bytes'"):
+            audience.send(b"bytes")  # type: ignore[arg-type]
+        audience.send("text")
+        assert peer.hear() == ["text"]
 
     def test_changing_rooms_joins_again(self) -> None:
         """Who goes to another room has its lines joined there as well."""

@@ -306,6 +306,31 @@ def test_a_frame_is_the_same_whoever_watches(size: int) -> None:
     assert wires[0] == wires[1] == [(BINARY, b"b" * size), *[(TEXT, b"t" * size)] * 2]
 
 
+@pytest.mark.parametrize("deliver", [WebSocketConnection.deliver, PlainConnection.deliver])
+def test_held_in_the_middle_of_a_message(monkeypatch: pytest.MonkeyPatch, deliver: Any) -> None:
+    """Who wants to hear nothing for now is not given a message that has begun; TLS may still hand on its end."""
+    monkeypatch.setattr(WebSocketConnection, "deliver", deliver)
+    heard: list[bytes] = []
+
+    class Shy(MessageProtocol):
+        def messageReceived(self, payload: bytes, isBinary: bool) -> None:
+            """Remember it."""
+            heard.append(payload)
+
+    shy: Any = Shy()
+    factory = Factory.forProtocol(Shy)
+    factory.buildProtocol = lambda addr: shy
+    peer = MemoryServer(factory).websocket()
+    peer.sendBytes(frame(BINARY, b"message")[:8])
+    shy.transport.pauseProducing()
+    connection: Any = shy.transport._connection
+    for piece in (frame(BINARY, b"message")[8:], frame(BINARY, b"another")):
+        connection.dataReceived(piece)
+    assert heard == []
+    shy.transport.resumeProducing()
+    assert heard == [b"message", b"another"]
+
+
 def test_nothing_is_set_aside_for_what_was_announced() -> None:
     """Of a frame of 1 MiB that keeps coming byte by byte, there is here what has come, and little more."""
     tracemalloc.start()

@@ -1,4 +1,4 @@
-"""A reactor that costs little: Twisted on uvloop, with ports on uvloop's own transports."""
+"""A reactor that costs little: Twisted on uvloop, with ports that read and write their sockets themselves."""
 
 from __future__ import annotations
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from asyncio import AbstractEventLoop
+from collections import deque
 from typing import Any
 from typing import Protocol as TypingProtocol
-
-from twisted.logger import Logger
-
-log = Logger(namespace="socklab")
 
 
 class Settled(TypingProtocol):
@@ -24,10 +21,11 @@ class Settled(TypingProtocol):
 class Turn:
     """What all connections of a reactor share within a turn of its loop."""
 
-    __slots__ = ("_loop", "_unsettled", "serving")
+    __slots__ = ("_loop", "_settling", "_unsettled", "serving")
 
     def __init__(self, loop: AbstractEventLoop) -> None:
         self._loop = loop
+        self._settling: deque[Settled] = deque()
         self._unsettled: list[Settled] = []
         self.serving: Settled | None = None
         """Whose protocol is running: it is settled as soon as that returns."""
@@ -49,9 +47,12 @@ class Turn:
         return True
 
     def _end(self) -> None:
-        unsettled, self._unsettled = self._unsettled, []
-        for each in unsettled:
-            each.settle()
+        settling = self._settling
+        settling += self._unsettled
+        self._unsettled.clear()
+        # Whoever is settled may call a protocol that has all settled: then those who are behind it, too.
+        while settling:
+            settling.popleft().settle()
 
 
 class LogContext(dict[str, Any]):

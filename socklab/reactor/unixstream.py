@@ -84,25 +84,33 @@ class UnixConnection(Connection):
             # Each needs a byte to travel with.
             self._lose(Failure(FileDescriptorOverrun()))
             return
-        sending = self.socket
         try:
             while self._descriptors:
-                socket.send_fds(sending, [data[:1]], [self._descriptors[0]])
+                socket.send_fds(self._socket, [data[:1]], [self._descriptors[0]])
                 self._descriptors, data = self._descriptors[1:], data[1:]
         except BlockingIOError:
-            self._output, self._size, self._sending = [data], len(data), sending
-            self.loop.add_writer(sending, self._goOn)
+            self._output, self._size = [data], len(data)
+            self._wait()
             return
         except OSError:
-            sending.close()
             self._lose(Failure(ConnectionLost()))
             return
-        sending.close()
         self._output = data
         if self._full:
             self.resume_writing()
         else:
             super()._flush()
+
+    def _wait(self) -> None:
+        """Go on when the peer has read."""
+        try:
+            # The epoll tells of the one that it has when bytes can be sent.
+            self._sending = self.socket
+        except OSError:
+            # No descriptor is left for that.
+            self._lose(Failure(ConnectionLost()))
+        else:
+            self.loop.add_writer(self._sending, self._goOn)
 
     def _goOn(self) -> None:
         """The peer has read."""

@@ -25,14 +25,14 @@ from .turn import LogContext, Turn
 from .wire import Watch
 
 _NATIVE: Final = (ListeningPort, DatagramPort, Connection)
-"""What uvloop reads from by itself."""
+"""What reads its socket by itself."""
 _UNSORTED: Final = 1000
 """Calls that may wait unsorted until the next one is due: who cancels them leaves them there."""
 
 
 @implementer(IReactorDaemonize)
 class UvloopReactor(AsyncioSelectorReactor):
-    """Twisted on uvloop, whose ports are on uvloop's own transports; clients are Twisted's."""
+    """Twisted on uvloop, whose ports read and write their sockets themselves; clients are Twisted's."""
 
     def __init__(self) -> None:
         self.native: set[Any] = set()

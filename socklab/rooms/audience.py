@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -117,7 +117,11 @@ class Audience:
         What a peer's encoding lacks becomes `?`. Who listens in a framing that cannot carry this does without.
 
         @param without: who is not told.
+        @raise TypeError: it is no text.
         """
+        if not isinstance(text, str):
+            # In the turn in which all are told nobody would know any more who has said it.
+            raise TypeError(f"expected a str to tell all, got {text!r}")
         if self._alone:
             self._sendAlone(text, without)
         if self._together:
@@ -149,12 +153,12 @@ class Audience:
             lines = zip(self.waiting[begin:end], self._inFormatOf(transport)[begin:end], strict=True)
             messages = [each for line, each in lines if each is not None and line.without is not transport]
             if messages:
-                transport.sendJoined(b"".join([each.wire for each in messages]), messages)  # type: ignore[attr-defined]
+                _send(transport, b"".join([each.wire for each in messages]), messages)
 
     def _inFormatOf(self, transport: IMessageTransport) -> list[Encoded | None]:
         """Give all that waits as a member's wire format has it; None is what it cannot carry."""
         encoded = self._encoded.setdefault(transport.wireFormat, [])
-        encoded += [encodeText(transport, line.text) for line in self.waiting[len(encoded) :]]
+        encoded += [_encode(transport, line.text) for line in self.waiting[len(encoded) :]]
         return encoded
 
     def _turnBegins(self) -> None:
@@ -203,10 +207,7 @@ class Audience:
         for transport in rest:
             if transport not in told:
                 told[transport] = end
-                try:
-                    transport.sendJoined(joined, messages)
-                except Exception:
-                    _log.failure("what was said to all did not reach one of them")
+                _send(transport, joined, messages)
             elif transport in company:
                 self._tellUpTo(transport, end)
 
@@ -233,6 +234,23 @@ class Audience:
             self._encoded.clear()
         self._told = {each: count - end for each, count in self._told.items() if count > end}
         self._size = sum(len(line.text) + _OVERHEAD for line in self.waiting)
+
+
+def _encode(transport: IMessageTransport, text: str) -> Encoded | None:
+    """Give a line as a wire format has it; None when its framing, which may be anybody's, cannot carry it."""
+    try:
+        return encodeText(transport, text)
+    except Exception:
+        _log.failure("what was said to all did not reach those of one wire format")
+        return None
+
+
+def _send(transport: Any, wire: bytes, messages: Sequence[Encoded]) -> None:
+    """Send one member what was said; that it fails must not keep it from the others."""
+    try:
+        transport.sendJoined(wire, messages)
+    except Exception:
+        _log.failure("what was said to all did not reach one of them")
 
 
 def _settled() -> bool:

@@ -119,6 +119,38 @@ class ReactorTests(ReactorBuilder, SynchronousTestCase):
         self.assertEqual(self.heard(reactor, client, b"four"), b"one two three four")
         self.assertEqual(settled, [False, True])
 
+    def test_the_way_past_the_turn_at_its_end(self) -> None:
+        """Who is asked for more at the end of a turn can have all settled: those behind it in the row, too."""
+        transports: list[Any] = []
+        settled: list[bool] = []
+
+        class Producer:
+            def resumeProducing(self) -> None:
+                """Nothing waits to be sent any more."""
+                if len(transports) == 2 and not settled:
+                    settled.append(reactor.settle())
+                    transports[1].through()(b"two ")
+                    transports[1].write(b"three")
+
+            def stopProducing(self) -> None:
+                """It is closed."""
+
+        def connectionMade(protocol: Any) -> None:
+            transports.append(protocol.transport)
+            if len(transports) == 1:
+                protocol.transport.registerProducer(Producer(), False)
+            else:
+                reactor.soon(begin)
+
+        def begin() -> None:
+            transports[0].write(b"zero")
+            transports[1].write(b"one ")
+
+        reactor, port = self.listening(connectionMade=connectionMade)
+        _, client = self.connected(port), self.connected(port)
+        self.assertEqual(self.heard(reactor, client, b"three"), b"one two three")
+        self.assertEqual(settled, [True])
+
     def test_who_listens_in_hears_all(self) -> None:
         """Where somebody has put a function in the place of `write`, nothing goes past it."""
         written: list[bytes] = []
@@ -224,6 +256,28 @@ class ReactorTests(ReactorBuilder, SynchronousTestCase):
         reactor.callLater(0, exhaust)
         self.until(reactor, isServedAgain)
         self.assertEqual(bytes(ears[0].data + ears[1].data), b"")
+
+    def test_descriptor_is_sent_with_none_left(self) -> None:
+        """To send a descriptor takes no further one."""
+        taken: list[int] = []
+        self.addCleanup(lambda: [os.close(each) for each in taken])
+
+        def dataReceived(protocol: Any, data: bytes) -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    taken.append(os.dup(0))
+            protocol.transport.sendFileDescriptor(0)
+            protocol.transport.write(b"!")
+
+        reactor: Any = self.buildReactor()
+        path = self.mktemp()
+        reactor.listenUNIX(path, serving(dataReceived=dataReceived))
+        client = socket.socket(socket.AF_UNIX)
+        self.addCleanup(client.close)
+        client.connect(path)
+        client.send(b"?")
+        client.setblocking(False)
+        self.assertEqual(self.heard(reactor, client, b"!"), b"!")
 
     def test_newcomers_come_last(self) -> None:
         """What those who are here have sent is handled before a newcomer who has come meanwhile is."""

@@ -2,4 +2,4 @@
 
 from twisted.application.reactors import Reactor
 
-uvloop = Reactor("uvloop", "socklab.reactor", "uvloop's event loop, with ports on its own transports (socklab)")
+uvloop = Reactor("uvloop", "socklab.reactor", "uvloop's event loop, with ports on sockets of their own (socklab)")

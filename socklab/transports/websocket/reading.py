@@ -26,13 +26,12 @@ def parse(connection: WebSocketConnection, data: bytes, position: int = 0) -> No
     conversation = connection.conversation
     connection.parsing = True
     try:
-        if connection.unfinished is not None:
+        # TLS gives what it has read in pieces, also of a peer that has been held since the first.
+        if connection.unfinished is not None and not conversation.held:
             data = resume(connection, data)
         size = len(data)
-        while position < size and connection.state != _CLOSED and not connection.closeCame:
+        while position < size and not (conversation.held or connection.state == _CLOSED or connection.closeCame):
             if connection.current_frame is None:
-                if conversation.held:
-                    break
                 if connection.state == _OPEN and not connection.inside_message:
                     position = connection.deliver(data, position)
                     if position == size or conversation.held or connection.state == _CLOSED:
