@@ -373,6 +373,17 @@ def test_links(page: Path) -> None:
         assert not anchor or anchor in anchors(there), target
 
 
+@pytest.mark.parametrize("name", ["README.md", "README.ko.md"])
+def test_pages_are_found(name: str) -> None:
+    """Each page of docs/ is named in the README, where a newcomer looks; in Korean, if there is one."""
+    text = read(CHECKOUT / name)
+    pages = [f"docs/{each.name}" for each in (CHECKOUT / "docs").glob("*.md")]
+    assert "docs/lab.md" in pages
+    assert [
+        each for each in pages if f"({each})" not in text and f"({each.replace('/', '/ko/')})" not in text
+    ] == []
+
+
 def test_files_in_readme() -> None:
     """Each file and folder of the project that the README names is there."""
     named = set(re.findall(r"\b(?:configs|docs|protocols|socklab|tests)/[\w./-]*\w", read(README)))

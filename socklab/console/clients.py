@@ -155,7 +155,7 @@ class Clients:
         for ip in await resolve(self._lab.reactor, address.host, address.port, kind):
             if self.outbound.decide(ip).allows:
                 return replace(address, host=ip)
-        raise Wrong("not-outbound", host=address.host)
+        raise Wrong("not-outbound", where=address.where)
 
     def send(self, stream: Stream, key: str, data: bytes, text: str | None) -> dict[str, Any]:
         """Send on a connection of a page.

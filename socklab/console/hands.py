@@ -124,10 +124,7 @@ class Hands:
 
         @raise Wrong: it is neither.
         """
-        try:
-            rule = ruleFor(what)
-        except ValueError as error:
-            raise Wrong.because(error) from None
+        rule = _rule(what)
         rules = self._lab.house.bans if kind == "ban" else self._mutes
         if len(rules) >= _RULES:
             raise Wrong("not-more-rules", count=_RULES)
@@ -149,13 +146,15 @@ class Hands:
     def endRule(self, who: Session, kind: str, what: str) -> dict[str, Any]:
         """End a ban or a mute.
 
+        @param what: as a ban takes it: an address is a network of one.
         @raise Wrong: there is none.
         """
+        network = _rule(what).network
         rules = self._lab.house.bans if kind == "ban" else self._mutes
-        left = tuple(each for each in rules if str(each.network) != what)
+        left = tuple(each for each in rules if each.network != network)
         if len(left) == len(rules):
-            raise Wrong(f"not-a-{kind}", network=what)
-        self.log(who, f"did-end-{kind}", network=what)
+            raise Wrong(f"not-a-{kind}", network=str(network))
+        self.log(who, f"did-end-{kind}", network=network)
         if kind == "ban":
             self._lab.house.bans = left
         else:
@@ -182,6 +181,13 @@ class Hands:
         """Read the config again; give what that has changed."""
         self.log(who, "did-reload")
         return {"lines": self._lab.reload()}
+
+
+def _rule(what: str) -> Rule:
+    try:
+        return ruleFor(what)
+    except ValueError as error:
+        raise Wrong.because(error) from None
 
 
 def _matches(rule: Rule, peer: Peer) -> bool:

@@ -61,8 +61,8 @@ def reason(text: str) -> Said:
     for code, form in _forms():
         if found := form.fullmatch(text[:_LONGEST]):
             values: dict[str, Any] = found.groupdict()
-            if "why" in values:
-                values["why"] = reason(values["why"])
+            for name in values.keys() & {"why", "spoken"}:
+                values[name] = reason(values[name])
             return Said(code, values)
     return Said("plain", {"text": text[:_LONGEST]})
 

@@ -73,7 +73,8 @@ def ruleFor(address: str) -> Rule:
 
     @raise RuleError: it is none.
     """
-    return Access([f"deny {address}", "allow all"]).rules[0]
+    what = address.strip()
+    return Rule(f"deny {what}", False, _network(0, what, "an IP address or a network"))
 
 
 @lru_cache(1024)
@@ -95,23 +96,26 @@ def _parse(index: int, text: str) -> Rule:
     what = what.strip()
     if verb not in ("allow", "deny") or not what:
         raise RuleError(index, f'expected `allow` or `deny`, and an address, a network or `all`, got "{text}"')
+    network = None if what == "all" else _network(index, what, "an IP address, a network or `all`")
+    return Rule(text, verb == "allow", network)
+
+
+def _network(index: int, what: str, wanted: str) -> Network:
     if "%" in what:
         raise RuleError(index, f'"{what}" has a zone, which rules do not see: leave out {what[what.index("%") :]}')
-    if what == "all":
-        return Rule(text, verb == "allow", None)
     try:
         network = ip_network(what)
     except ValueError as error:
         try:
             wider = ip_network(what, strict=False)
         except ValueError:
-            raise RuleError(index, f'expected an IP address, a network or `all`, got "{what}"') from None
+            raise RuleError(index, f'expected {wanted}, got "{what}"') from None
         raise RuleError(index, f'"{what}" has host bits set: say {wider}, or one address') from error
     if isinstance(network, IPv6Network) and network.prefixlen >= 96:
         mapped = network.network_address.ipv4_mapped
         if mapped is not None:
-            network = ip_network(f"{mapped}/{network.prefixlen - 96}")
-    return Rule(text, verb == "allow", network)
+            return ip_network(f"{mapped}/{network.prefixlen - 96}")
+    return network
 
 
 def _covers(earlier: Rule, rule: Rule) -> bool:

@@ -70,14 +70,11 @@ def onFramed(service: str, framing: Framing | None, secure: bool, data: bytes) -
         return None
     where = f"{spoken} over {'TLS' if secure else 'TCP'}"
     if _UPGRADE.search(data):
-        what, remedy, instead = "a WebSocket handshake", "listen on ws:", "WebSocket"
+        why, instead = f"this is a WebSocket handshake, and the port speaks {where}: listen on ws:", "WebSocket"
     else:
-        what, remedy, instead = "an HTTP request", "for browsers listen on ws:", "HTTP"
+        why, instead = f"this is an HTTP request, and the port speaks {where}: for browsers listen on ws:", "HTTP"
     body = f'This port speaks {where} (service "{service}"), not {instead}.\n'.encode()
-    return Foreign(
-        f"this is {what}, and the port speaks {where}: {remedy}",
-        http.response(400, body, withBody=request[1] != b"HEAD"),
-    )
+    return Foreign(why, http.response(400, body, withBody=request[1] != b"HEAD"))
 
 
 def onWebSocket(service: str, secure: bool, data: bytes) -> Foreign | None:

@@ -396,13 +396,32 @@ def test_client(enter: Enter, server: Server) -> None:
     assert len({re.findall(r"from port (\d+)", each)[0] for each in notes}) == 2
 
 
+def test_client_services(enter: Enter) -> None:
+    """Listeners that the browser reaches by one address are offered once: it is not told 127.0.0.1 from ::1."""
+    page = enter(view="client")
+    page.locator("select[name=service] option", has_text="echo ws ").wait_for(state="attached")
+    page.evaluate(
+        """async () => {
+            const { changed, state } = await import("/page/state.js");
+            const { listeners } = state.lab.services[0];
+            const { where, ...rest } = listeners.find((each) => each.transport === "ws");
+            listeners.push({ ...rest, where: where.replace(/.*:/, "[::1]:") });
+            changed("lab");
+        }"""
+    )
+    for options in ("select[name=service] option", "datalist option"):
+        found = page.locator(options, has_text="echo ws").all()
+        assert len(found) == 1, options
+
+
 def test_client_elsewhere(enter: Enter, server: Server) -> None:
     """It reaches no other address unless `outbound` allows it, and says so."""
     page = enter(view="client")
     with socket.create_server(("127.0.0.1", 0)) as other:
-        page.get_by_label("Address").fill(f"tcp://127.0.0.1:{other.getsockname()[1]}")
+        where = f"127.0.0.1:{other.getsockname()[1]}"
+        page.get_by_label("Address").fill(f"tcp://{where}")
         page.get_by_role("button", name="Connect").click()
-        see(page, "[console] outbound does not allow it", ".toast")
+        see(page, f"{where} is no service of this server, and [console] outbound does not allow it", ".toast")
         page.get_by_label("Address").fill(f"ws://127.0.0.1:{other.getsockname()[1]}")
         page.get_by_role("button", name="Connect").click()
         see(page, "Over WebSocket this page reaches the services of this server only.", ".toast")

@@ -132,6 +132,21 @@ def test_reasons() -> None:
             "why-websocket",
             {"code": "1008", "why": {"code": "why-fragments", "values": {"count": "9"}}},
         ),
+        (
+            "this is an HTTP request, and the port speaks lines over TCP: for browsers listen on ws:",
+            "why-foreign-http",
+            {"spoken": {"code": "why-lines", "values": {}}, "over": "TCP"},
+        ),
+        (
+            "this is a WebSocket handshake, and the port speaks int16 messages over TLS: listen on ws:",
+            "why-foreign-websocket",
+            {"spoken": {"code": "why-integers", "values": {"bits": "16"}}, "over": "TLS"},
+        ),
+        (
+            "this is a TLS hello, and the port speaks plain netstrings: connect without TLS, or listen on ssl:",
+            "why-foreign-tls",
+            {"spoken": {"code": "plain", "values": {"text": "netstrings"}}},
+        ),
         ("what an author says\nin two lines", "plain", {"text": "what an author says\nin two lines"}),
         ("", "plain", {"text": ""}),
     ],

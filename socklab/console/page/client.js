@@ -189,7 +189,8 @@ export function client(place, shared) {
   }
 
   function drawServices() {
-    const found = state.lab.services.flatMap((service) => service.listeners.map((listener) => [addressOf(listener), `${service.name} ${listener.transport}${listener.encoding === "utf-8" ? "" : ` ${listener.encoding}`}`]));
+    const titles = state.lab.services.flatMap((service) => service.listeners.map((listener) => [addressOf(listener), `${service.name} ${listener.transport}${listener.encoding === "utf-8" ? "" : ` ${listener.encoding}`}`]));
+    const found = [...new Map(titles)]; // WebSocket on 127.0.0.1 and on ::1 has one address here: that of the page's host.
     pick.replaceChildren(el("option", { value: "" }, t("A service of this server")), ...found.map(([value, title]) => el("option", { value }, `${title} · ${value}`)));
     services.replaceChildren(...found.map(([value, title]) => el("option", { value }, title)));
   }
