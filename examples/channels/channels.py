@@ -1,6 +1,6 @@
 """Channels: the first line names one, the others go to all who listen to it, at any server."""
 
-from socklab import Factory, Lines, MemoryRooms, MessageProtocol, printable
+from socklab import Factory, Lines, MemoryRooms, MessageProtocol, TooManyRooms, printable
 
 
 class ChannelProtocol(MessageProtocol):
@@ -15,10 +15,16 @@ class ChannelProtocol(MessageProtocol):
         line = printable(payload.decode(self.transport.encoding, "replace"))
         if self.channel:
             self.factory.rooms.publish(self.channel, f"{self.channel}: {line}", keep=True)
+            return
+        channel = line[:40] or "main"
+        try:
+            lines = self.factory.rooms.join(channel, self)
+        except TooManyRooms as error:
+            lines = [f"! {error}: name one of them"]
         else:
-            self.channel = line[:40] or "main"
-            for last in self.factory.rooms.join(self.channel, self):
-                self.transport.sendMessage(last.encode(), False)
+            self.channel = channel
+        for last in lines:
+            self.transport.sendMessage(last.encode(self.transport.encoding, "replace"), False)
 
     def connectionLost(self, reason: object = None) -> None:
         """Listen no more."""

@@ -26,6 +26,19 @@ def test_newcomer() -> None:
     assert second.hear() == ["news: two", "news: three"]
 
 
+def test_too_many() -> None:
+    """When there are as many channels as there may be, who names another one is told so, and may try again."""
+    factory = ChannelFactory()
+    factory.rooms.resize(2, None)
+    server = MemoryServer(factory)
+    first, second = server.tcp(), server.tcp()
+    first.say("news")
+    second.say("sports")
+    second.say("news")
+    first.say("hello")
+    assert second.hear() == ["! there are 2 rooms already: name one of them", "news: hello"]
+
+
 def test_two_servers() -> None:
     """Servers that share an engine share the channels: what was said while it was away comes later."""
     engine = MemoryEngine()

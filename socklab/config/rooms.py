@@ -82,7 +82,10 @@ def _wrongUrl(url: str) -> str | None:
         or parts.fragment
         or port == 0
     ):
-        return f'expected a URL, such as "nats://127.0.0.1:4222" or "tls://host:4222", got {shown(shownUrl(url))}'
+        # Without a scheme nothing tells what of it is secret.
+        got = shownUrl(url) if parts.netloc else "" if "@" in url else url
+        wanted = 'expected a URL, such as "nats://127.0.0.1:4222" or "tls://host:4222"'
+        return f"{wanted}, got {shown(got)}" if got else wanted
     return None
 
 

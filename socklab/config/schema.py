@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from functools import partial
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
@@ -11,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Dis
 from ..limits import Limits
 from ..policy.origin import asciiHost, parseOrigin
 from ..units import Expected, PositiveSeconds, Size
+from .errors import shown
 
 FramingName = Literal["raw", "lines", "netstring", "int8", "int16", "int32"]
 
@@ -223,12 +225,29 @@ def _checkName(text: str) -> str:
     return text
 
 
+def _atLeast(least: int, value: float) -> float:
+    if value < least:
+        raise ValueError
+    return value
+
+
+_URLS: Final = 'a URL, such as "nats://127.0.0.1:4222", or a list of them'
+
+
+def _checkUrls(value: Any) -> Any:
+    urls = [value] if isinstance(value, str) else value
+    if not isinstance(urls, list) or not urls or not all(isinstance(each, str) for each in urls):
+        # What is secret may stand in any text.
+        got = "" if isinstance(urls, list | dict) and urls else f", got {shown(value)}"
+        raise ValueError(f"expected {_URLS}{got}")
+    return value
+
+
 class RoomsTable(Table):
     """`[rooms]`: the engine through which several processes share their rooms."""
 
     engine: Annotated[
-        str | Annotated[tuple[str, ...], Field(min_length=1, strict=False)],
-        Expected('a URL, such as "nats://127.0.0.1:4222", or a list of them'),
+        str | Annotated[tuple[str, ...], Field(strict=False)], BeforeValidator(_checkUrls), Expected(_URLS)
     ]
     """Servers of NATS with JetStream; of several, any that can be reached."""
     name: Annotated[str, AfterValidator(_checkName), Expected("a name of at most 32 letters, digits, - and _")] = (
@@ -243,9 +262,13 @@ class RoomsTable(Table):
     """A PEM file with the authorities that sign the engine's certificate; by default those of the system."""
     replicas: Literal[1, 3, 5] = 1
     """On how many of the engine's servers each line is kept."""
-    keep: PositiveSeconds = 24 * 3600.0
+    keep: Annotated[
+        PositiveSeconds, AfterValidator(partial(_atLeast, 10)), Expected("a duration of at least 10 s")
+    ] = 24 * 3600.0
     """Seconds for which the engine keeps a line: for newcomers, and for a node that was away."""
-    keep_bytes: Size = 256 * 1024 * 1024
+    keep_bytes: Annotated[
+        Size, AfterValidator(partial(_atLeast, 2 * 1024 * 1024)), Expected("a size of at least 2 MiB")
+    ] = 256 * 1024 * 1024
     """Bytes of lines that it keeps; then the oldest go."""
     queue: Annotated[int, Field(ge=1)] = 10_000
     """Lines of one room that wait while the engine is away. One more is told to members here only."""

@@ -224,6 +224,11 @@ def _spread(node: Node) -> Iterator[Metric]:
         ("resent", "Lines that were sent once more: nobody knew whether they had come.", outbox.counts.resent),
     ):
         yield CounterMetricFamily(f"socklab_engine_lines_{name}", help_, value=value)
+    yield CounterMetricFamily(
+        "socklab_engine_entries_missed",
+        "Entries of the engine's log that were gone before they were read.",
+        value=node.missed,
+    )
     storing = HistogramMetricFamily(
         "socklab_engine_storing_seconds", "From the moment when a line was said until it was in the engine's log."
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -15,13 +14,18 @@ from twisted.logger import Logger
 from .engine import Engine, Log
 from .order import Senders
 from .outbox import Line, Outbox, Topic
-from .presence import BEAT, GONE, Change, Place, Presence
+from .past import Past
+from .places import Change, Place
+from .presence import BEAT, GONE, Presence
 from .wire import Entry, Unreadable, decodeEntry, encodeEntry
 
 _log: Final = Logger(namespace="socklab")
 
 _BACK: Final = 10_000
 """Entries of the log in which a node that starts looks for the last lines of rooms."""
+_NEAR: Final = 1000
+"""Entries behind some that were not read, among which are others of the same nodes that were sent together with
+those."""
 _QUIET: Final = 60.0
 """Seconds between two reasons why the engine cannot be reached, in the log."""
 
@@ -76,10 +80,9 @@ class Node:
         self._senders: Senders[Entry] = Senders()
         self._since: dict[str, float] = {}
         self._position = 0
-        self._begun = 0
-        self._boundary = 0
+        self._cutUntil = 0
+        self._past = Past()
         self._logIdentity = ""
-        self._old: dict[Topic, deque[str]] = {}
         self._timer: Any = None
         self._draining: Deferred[None] | None = None
         self._members = 0
@@ -89,6 +92,8 @@ class Node:
         self.isUp = False
         self.heard = 0
         """Lines of other nodes that have come."""
+        self.missed = 0
+        """Entries that were gone from the log before they were read."""
         self.outbox = Outbox(clock, self._store, self._encode, self._refused, queue.lines, queue.bytes)
         self.presence = Presence(self.identity, clock, self._tell, self._changed)
 
@@ -170,15 +175,17 @@ class Node:
         owed = self.outbox.owed
         self._say("rooms: the engine is there" + (f"; lines that go out: {owed}" if owed else ""))
         if log.identity != self._logIdentity or log.last < self._position:
+            self._position = max(log.first - 1, log.last - _BACK, 0)
             if not self._logIdentity:
-                self._boundary = log.last
+                self._past.end = log.last
+                self._cutUntil = log.last if self._position else 0
             else:
                 # What is read twice is told once: nodes number what they say.
-                self._boundary = 0
+                self._past.end = 0
                 self._say("rooms: the engine has lost what was said; what a node has not had by now is lost")
+                self._cut()
             self._logIdentity = log.identity
-            self._position = max(log.first - 1, log.last - _BACK, 0)
-            self._begun = self._position + 1
+        self._pass(log.first)
         self._engine.read(self._position)
         self._recalled()
         self.presence.up()
@@ -196,8 +203,28 @@ class Node:
         self.isUp = False
         self.outbox.down()
 
+    def _pass(self, sequence: int) -> None:
+        """Go on at an entry; what is between was there for too short a time."""
+        missed = sequence - 1 - self._position
+        if missed <= 0:
+            return
+        self._position += missed
+        if not self._past.end:
+            self.missed += missed
+            self._say(
+                "rooms: entries of the engine's log that were gone before they were read here: "
+                f"{missed}; what they said is missing"
+            )
+        self._cut()
+
+    def _cut(self) -> None:
+        """Some entries will not be read: nothing waits for them."""
+        self._cutUntil = max(self._cutUntil, self._position + _NEAR)
+        self._hear(self._senders.cut())
+
     def entryRead(self, sequence: int, stored: float, data: bytes) -> None:
         """Somebody has said something; this node too."""
+        self._pass(sequence)
         self._position = sequence
         try:
             entry = decodeEntry(data)
@@ -207,8 +234,8 @@ class Node:
             if entry.node == self.identity:
                 self.outbox.settle(entry.number)
             else:
-                isOld = sequence <= self._boundary
-                isCut = isOld and self._begun > 1
+                isOld = sequence <= self._past.end
+                isCut = sequence <= self._cutUntil
                 ready = self._senders.take(entry.node, entry.number, entry.settled, entry, isCut)
                 self._hear(ready, isOld and stored < self._started)
         self._recalled()
@@ -220,20 +247,16 @@ class Node:
             if rooms is None:
                 continue
             if isOld:
-                kept = [line.text for line in entry.lines if line.keep]
-                self._old.setdefault(entry.topic, deque(maxlen=rooms.remembers())).extend(kept)
+                self._past.add(entry, rooms.remembers())
             else:
                 self.heard += len(entry.lines)
                 rooms.hear(room, entry.lines)
 
     def _recalled(self) -> None:
         """Give the rooms what was said before this node was there, once all of it has been read."""
-        if self._boundary and self._position >= self._boundary:
-            self._boundary = 0
-            old, self._old = self._old, {}
-            for (service, room), lines in old.items():
-                if lines and service in self._services:
-                    self._services[service].recall(room, lines)
+        for (service, room), lines in self._past.take(self._position):
+            if service in self._services:
+                self._services[service].recall(room, lines)
 
     def told(self, data: bytes) -> None:
         """Another node tells of its members."""

@@ -24,19 +24,17 @@ class Sender(Generic[T]):
         self._next = 0
         self._held: dict[int, T] = {}
         self._late: set[int] = set()
+        self._isCut = False
 
     def take(self, number: int, settled: int, entry: T, isCut: bool = False) -> list[T]:
         """Give the entries whose turn it is now that another one has come.
 
         @param settled: all with lower numbers were in the log before this one was sent.
-        @param isCut: whether some that are before it in the log were not read.
+        @param isCut: whether some that are before it in the log were not read, should it be the node's first.
         """
         if not self._next:
             self._next = settled
-            if isCut and number > settled:
-                # Nobody knows whether those before it are yet to come.
-                self._held[number] = entry
-                return self.release()
+            self._isCut = isCut
         if number in self._late:
             self._late.remove(number)
             return [entry]
@@ -47,7 +45,16 @@ class Sender(Generic[T]):
         while self._next in self._held:
             ready.append(self._held.pop(self._next))
             self._next += 1
-        return ready + (self.release() if len(self._held) > _HELD else [])
+        if self._isCut or len(self._held) > _HELD:
+            # When some were not read, nobody knows whether those that are missing are yet to come.
+            self._isCut = False
+            ready += self.release()
+        return ready
+
+    def cut(self) -> list[T]:
+        """Some entries of the log were not read: wait for none that may have been among them."""
+        self._isCut = True
+        return self.release()
 
     def _upTo(self, settled: int) -> list[T]:
         """Give what is held of numbers that are settled: what is missing there is gone from the log."""
@@ -94,6 +101,10 @@ class Senders(Generic[T]):
     def waiting(self) -> list[str]:
         """Give the nodes of which an entry is missing."""
         return [node for node, sender in self._senders.items() if sender.isWaiting]
+
+    def cut(self) -> list[T]:
+        """Some entries of the log were not read; give what was behind such as may have been among them."""
+        return [entry for sender in self._senders.values() for entry in sender.cut()]
 
     def release(self, node: str) -> list[T]:
         """Wait no longer for what is missing of a node; give what was behind it."""

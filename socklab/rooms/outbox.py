@@ -25,7 +25,7 @@ _OVERHEAD: Final = 100
 _EXPANSION: Final = 8
 """Times its own length a text may take in an entry: JSON writes a control in six bytes."""
 _OTHERS: Final = 2048
-"""Bytes of an entry beside its lines: names of the service and the room, most of all."""
+"""Bytes of an entry beside its topic and its lines, at most."""
 _ROOMS: Final = 64
 """Together all rooms may have as much waiting as so many rooms."""
 _PAUSE: Final = (0.25, 4.0)
@@ -118,7 +118,7 @@ class Outbox:
             lines >= self._maxLines
             or total + size > self._maxBytes
             or self._total + size > _ROOMS * self._maxBytes
-            or not self._fits(line, size)
+            or not self._fits(topic, line, size)
         ):
             self.counts.dropped += 1
             return False
@@ -131,11 +131,11 @@ class Outbox:
             self._clock.callLater(0, self._turnEnds)
         return True
 
-    def _fits(self, line: Line, size: int) -> bool:
+    def _fits(self, topic: Topic, line: Line, size: int) -> bool:
         """Tell whether an entry can hold a line."""
-        if _EXPANSION * size <= self.limit:
+        if _EXPANSION * (size + len(topic[0]) + len(topic[1])) <= self.limit:
             return True
-        return len(self._encode(("", ""), 1, 1, [line])) + _OTHERS <= self.limit
+        return len(self._encode(topic, 1, 1, [line])) + _OTHERS <= self.limit
 
     def _turnEnds(self) -> None:
         self._isDue = False

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, Final
 
+from .places import Change, Key, Place, portions, readChanges, written
 from .wire import Unreadable, dump, load
 
 BEAT: Final = 2.5
@@ -13,23 +14,6 @@ GONE: Final = 8.0
 """Seconds of silence after which a node is taken for dead."""
 _NODES: Final = 1000
 """Nodes that are gone of which that is remembered."""
-_PART: Final = 500
-"""Members in one message: some 40 KiB, where NATS takes 1 MiB."""
-
-
-class Place(NamedTuple):
-    """What other nodes know of a member."""
-
-    nick: str
-    claim: float | None
-    """When it took its name, in seconds since 1970 by its node's clock; None: others may be called so, too."""
-    rooms: tuple[str, ...]
-
-
-Key = tuple[str, int]
-"""A member of a node: the service, and a number."""
-Change = tuple[Key, Place | None]
-"""A member is in these rooms now; None: in none."""
 
 
 class Other:
@@ -139,18 +123,17 @@ class Presence:
     def _sayNews(self) -> None:
         self._isDue = False
         news, self._news = [*self._news.items()], {}
-        for begin in range(0, len(news), _PART):
+        for part in portions(news):
             self._version += 1
-            self._say({"is": "news", "of": _written(news[begin : begin + _PART])})
+            self._say({"is": "news", "of": written(part)})
 
     def _sayAll(self, node: str) -> None:
         # What is yet to be told is among them.
         if self._news:
             self._sayNews()
-        members = [*self._members.items()]
-        parts = [members[begin : begin + _PART] for begin in range(0, len(members), _PART)] or [[]]
+        parts = [*portions(self._members.items())] or [[]]
         for number, part in enumerate(parts):
-            self._say({"is": "all", "part": number, "parts": len(parts), "of": _written(part)}, node)
+            self._say({"is": "all", "part": number, "parts": len(parts), "of": written(part)}, node)
 
     def _say(self, message: dict[str, Any], node: str = "") -> None:
         if not self.isLeaving or message["is"] == "bye":
@@ -181,9 +164,9 @@ class Presence:
             node, what, version = str(message["node"]), message["is"], int(message["version"])
             if node == self._node or node in self._stopped:
                 return
-            changes = _read(message.get("of", ()))
+            changes = readChanges(message.get("of", ()))
             part, parts = int(message.get("part", 0)), int(message.get("parts", 1))
-        except (ValueError, TypeError, LookupError, AttributeError) as error:
+        except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
             raise Unreadable(str(error)) from None
         if what == "bye":
             _remember(self._stopped, node)
@@ -254,21 +237,3 @@ def _remember(nodes: dict[str, None], node: str) -> None:
     nodes[node] = None
     if len(nodes) > _NODES:
         del nodes[next(iter(nodes))]
-
-
-def _written(changes: Iterable[Change]) -> list[list[Any]]:
-    return [[*key] if place is None else [*key, place.nick, place.claim, [*place.rooms]] for key, place in changes]
-
-
-def _read(written: Iterable[Any]) -> list[Change]:
-    found: list[Change] = []
-    for service, number, *place in written:
-        key = (str(service), int(number))
-        if not place:
-            found.append((key, None))
-            continue
-        nick, claim, rooms = place
-        found.append(
-            (key, Place(str(nick), None if claim is None else float(claim), tuple(str(each) for each in rooms)))
-        )
-    return found

@@ -11,7 +11,8 @@ from twisted.logger import Logger
 from .memory import Arrived, Departed, Member, MemoryRooms, Named, Outnamed, Room, RoomEvent, folded
 from .node import Node
 from .outbox import Line
-from .presence import GONE, Place
+from .places import Place
+from .presence import GONE
 
 _log: Final = Logger(namespace="socklab")
 

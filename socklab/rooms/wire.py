@@ -41,7 +41,7 @@ def decodeEntry(data: bytes) -> Entry:
         lines = [Line(each, False) if isinstance(each, str) else Line(each[0], True) for each in texts]
         if not all(isinstance(each, str) for each in (node, service, room, *(line.text for line in lines))):
             raise Unreadable
-        if not 0 < int(settled) <= int(number):
+        if not (isinstance(number, int) and isinstance(settled, int) and 0 < settled <= number):
             raise Unreadable
     except (ValueError, TypeError, LookupError) as error:
         raise Unreadable(str(error)) from None

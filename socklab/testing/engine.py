@@ -48,6 +48,7 @@ class MemoryEngine:
         """Bytes of the largest entry that it takes."""
         self._nodes: dict[str, MemoryConnection] = {}
         self._log: list[_Stored] = []
+        self._aged = 0
         self._keys: dict[str, tuple[int, float]] = {}
         self._generation = 1
 
@@ -107,8 +108,13 @@ class MemoryEngine:
         """End the engine, with all that it has stored."""
         self.stop()
         self._log.clear()
+        self._aged = 0
         self._keys.clear()
         self._generation += 1
+
+    def age(self) -> None:
+        """Have it keep nothing any longer of what it has stored so far."""
+        self._aged = len(self._log)
 
     def store(self, key: str, data: bytes) -> int:
         """Add an entry, unless one of this key has just come; give its number."""
@@ -125,7 +131,7 @@ class MemoryEngine:
 
     def entries(self, after: int) -> list[_Stored]:
         """Give what has come after a number."""
-        return self._log[after:]
+        return self._log[max(after, self._aged) :]
 
     def tell(self, data: bytes, node: str) -> None:
         """Pass on what a node says."""
@@ -135,7 +141,7 @@ class MemoryEngine:
     @property
     def log(self) -> Log:
         """What the log is like."""
-        return Log(str(self._generation), 1, len(self._log), self.limit)
+        return Log(str(self._generation), self._aged + 1, len(self._log), self.limit)
 
 
 class MemoryConnection:

@@ -11,8 +11,13 @@ from typing import Any
 
 import pytest
 import trustme
+from twisted.internet.task import Clock
+from twisted.logger import LogEvent, globalLogPublisher
 
 from socklab.rooms.engine import EngineError, Log
+from socklab.rooms.node import Node
+from socklab.rooms.outbox import Line
+from socklab.rooms.places import Place
 from socklab.rooms.settings import EngineSettings
 from tests.cluster.engine import EngineNode, StartEngine
 
@@ -138,6 +143,40 @@ def test_return(start_engine: StartEngine) -> None:
     run(EngineSettings((server.url,)), scenario)
 
 
+def test_listener_fails(shared_engine: EngineNode) -> None:
+    """What cannot be taken is in the log as a failure, and what comes after it is taken."""
+    failures: list[str] = []
+
+    def observe(event: LogEvent) -> None:
+        if "log_failure" in event:
+            failures.append(str(event["log_failure"].value))
+
+    async def scenario(listeners: Sequence[Listener]) -> None:
+        (listener,) = listeners
+        take, hear = listener.entryRead, listener.told
+
+        def entryRead(sequence: int, stored: float, data: bytes) -> None:
+            assert data != b"bad", "bad entry"
+            take(sequence, stored, data)
+
+        def told(data: bytes) -> None:
+            assert data != b"bad", "bad word"
+            hear(data)
+
+        listener.entryRead, listener.told = entryRead, told  # type: ignore[method-assign]
+        for data in (b"bad", b"good"):
+            listener.engine.store(TOPIC, data.decode(), data)
+            listener.engine.tell(data)
+        await listener.until(lambda listener: listener.words and listener.entries)
+
+    globalLogPublisher.addObserver(observe)
+    try:
+        run(EngineSettings((shared_engine.url,), name="fails"), scenario, 1)
+    finally:
+        globalLogPublisher.removeObserver(observe)
+    assert sorted(each.splitlines()[0] for each in failures) == ["bad entry", "bad word"]
+
+
 class SlowClient(Client):
     """Takes as little at a time as a node that is busy."""
 
@@ -190,6 +229,29 @@ def test_changed_settings(shared_engine: EngineNode) -> None:
     ]
 
 
+def test_foreign_stream(shared_engine: EngineNode) -> None:
+    """A stream of the same name that is somebody else's is left alone, with all that it holds."""
+
+    async def make() -> None:
+        client = Client()
+        await client.connect(shared_engine.url)
+        await client.jetstream().add_stream(name="orders", subjects=["orders.new"])
+        await client.jetstream().publish("orders.new", b"precious")
+        await client.close()
+
+    async def look() -> tuple[list[str] | None, float | None, int]:
+        client = Client()
+        await client.connect(shared_engine.url)
+        info = await client.jetstream().stream_info("orders")
+        await client.close()
+        return info.config.subjects, info.config.max_age, info.state.messages
+
+    asyncio.run(make())
+    why = whyDown(EngineSettings((shared_engine.url,), name="orders"))
+    assert asyncio.run(look()) == (["orders.new"], 0, 1)
+    assert why == f"{shared_engine.url}: its stream orders is somebody else's: give [rooms] another name"
+
+
 def whyDown(settings: EngineSettings) -> str:
     """Give why the engine cannot be reached."""
 
@@ -227,6 +289,31 @@ def test_safe(start_engine: StartEngine, tmp_path: Path) -> None:
     assert "certificate verify failed" in why.lower()
 
 
+def test_no_tls() -> None:
+    """Who does not ask for TLS is told nothing where the URL says that there is some: no token, nothing."""
+
+    async def main() -> tuple[str, bytes]:
+        heard = bytearray()
+        gone = asyncio.Event()
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(b'INFO {"server_id": "x", "auth_required": true, "max_payload": 1048576}\r\n')
+            heard.extend(await reader.read())
+            writer.close()
+            gone.set()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        url = f"tls://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        listener = Listener(EngineSettings((url,), tls=ssl.create_default_context(), token="secret"), "node")
+        await listener.until(lambda listener: listener.downs)
+        await gone.wait()
+        await listener.stop()
+        server.close()
+        return listener.downs[0].replace(url, "URL"), bytes(heard)
+
+    assert asyncio.run(main()) == ("URL: it speaks without TLS, and the URL says tls:", b"")
+
+
 def test_without_jetstream(start_engine: StartEngine, tmp_path: Path) -> None:
     """An engine without JetStream is told as that."""
     config = tmp_path / "plain.conf"
@@ -247,9 +334,75 @@ def test_nobody(shared_engine: EngineNode) -> None:
     run(EngineSettings(("nats://127.0.0.1:1", shared_engine.url), name="nobody"), scenario, 1)
 
 
+class LoopClock(Clock):
+    """A loop's time, and its timers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(0.02)
+            self.advance(0.02)
+
+
+def test_long_names(start_engine: StartEngine) -> None:
+    """However long a room's name is, and those of its members, no node loses the engine for it."""
+    url = start_engine().url
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        said: list[str] = []
+        heard: list[str] = []
+        changed: list[int] = []
+        news = asyncio.Event()
+        clock = LoopClock()
+        nodes = [
+            Node(NatsEngine(EngineSettings((url,)), each, lambda: loop), clock, each, say=said.append)
+            for each in ("one", "two")
+        ]
+
+        class Rooms:
+            """What a service has of them."""
+
+            def hear(self, room: str, lines: Sequence[Line]) -> None:
+                heard.extend(line.text for line in lines)
+                news.set()
+
+            def changed(self, node: str, changes: Sequence[Any], why: str) -> None:
+                changed.append(len(changes))
+                news.set()
+
+            def remembers(self) -> int:
+                return 0
+
+            def recall(self, room: str, lines: Sequence[str]) -> None:
+                pass
+
+        nodes[1].add("chat", Rooms())
+        for node in nodes:
+            node.start()
+        for number in range(500):
+            nodes[0].presence.put(("chat", number), Place("방" * 1000, None, ("방" * 100,)))
+        assert nodes[0].publish("chat", "방" * 5000, "hello", False)
+        async with asyncio.timeout(10):
+            while not (heard and sum(changed) == 500):
+                news.clear()
+                await news.wait()
+        assert heard == ["hello"]
+        assert [each.partition(";")[0] for each in said] == 2 * ["rooms: the engine is there"]
+        for node in nodes:
+            await node.stop(1).asFuture(loop)
+            assert not node.outbox.owed
+
+    asyncio.run(main())
+
+
 def test_subjects() -> None:
     """Any name of a room is one token of a subject, and its own."""
-    names = ["lobby", "방", "a.b", "a b", "*", ">", "%", "", "a%2Eb", "A", "a"]
+    names = ["lobby", "방", "a.b", "a b", "*", ">", "%", "", "a%2Eb", "A", "a", "\ud800", "방" * 1000, "방" * 1001]
     assert not any(set(token(each)) & set(". *>") for each in names)
     assert len({token(each) for each in names}) == len(names)
+    assert max(len(token(each)) for each in names) < 400
     assert Subjects("lab").room(("chat", "a.b")) == "lab.line.chat.a%2Eb"

@@ -8,8 +8,9 @@ import pytest
 
 from socklab.protocols.chat import ChatFactory
 from socklab.rooms.node import Queue
+from socklab.rooms.outbox import Line
 from socklab.rooms.spread import SpreadRooms
-from socklab.rooms.wire import decodeEntry
+from socklab.rooms.wire import decodeEntry, encodeEntry
 from socklab.testing import MemoryEngine, MemoryServer, StreamPeer
 
 Serve = Callable[..., MemoryServer]
@@ -295,6 +296,102 @@ def test_log(engine: MemoryEngine) -> None:
     ]
 
 
+MISSED = (
+    "rooms: entries of the engine's log that were gone before they were read here: {}; what they said is missing"
+)
+
+
+@pytest.mark.parametrize("isSpokenLater", [False, True])
+def test_aged(engine: MemoryEngine, isSpokenLater: bool) -> None:
+    """A node that was away for so long that the engine keeps no more what it has missed, is told of; once."""
+    said: list[str] = []
+    there, here = engine.node(), engine.node(say=said.append)
+    for node in (there, here):
+        node.start()
+    engine.advance(1)
+    engine.cut(here)
+    for _ in range(3):
+        there.publish("chat", "lobby", "hello", True)
+        engine.advance(1)
+    engine.age()
+    if isSpokenLater:
+        there.publish("chat", "lobby", "later", True)
+        engine.advance(1)
+    engine.heal(here)
+    engine.advance(1)
+    there.publish("chat", "lobby", "at last", True)
+    engine.advance(1)
+    assert said[2:] == ["rooms: the engine is there", MISSED.format(3)]
+    assert here.missed == 3
+
+
+def test_aged_while_reading(engine: MemoryEngine) -> None:
+    """So is one that reads too slowly."""
+    said: list[str] = []
+    node = engine.node(say=said.append)
+    node.start()
+    engine.advance(1)
+    for sequence in (1, 2, 5, 6):
+        node.entryRead(
+            sequence, 0.0, encodeEntry("node", ("chat", "lobby"), sequence, sequence, [Line("x", True)])
+        )
+    assert said[1:] == [MISSED.format(2)]
+
+
+def test_newcomer_misses_nothing(engine: MemoryEngine) -> None:
+    """A node that comes is told of no entries that were gone before."""
+    said: list[str] = []
+    first = engine.node()
+    first.start()
+    for _ in range(3):
+        first.publish("chat", "lobby", "hello", True)
+        engine.advance(1)
+    engine.age()
+    engine.node(say=said.append).start()
+    engine.advance(1)
+    first.publish("chat", "lobby", "hello", True)
+    engine.advance(1)
+    assert said == ["rooms: the engine is there"]
+
+
+def burst(engine: MemoryEngine, serve: Serve) -> tuple[MemoryServer, list[StreamPeer]]:
+    """Have somebody speak while one node is away, in several entries of which none waits for another."""
+    first, second = two(engine, serve)
+    here, there = join(engine, first, second)
+    here.say("zero")
+    engine.advance(1)
+    assert there.hear() == ["user1-0001: zero"]
+    engine.cut(second.node)
+    for number in range(4):
+        here.say(f"line {number}")
+        engine.clock.advance(0.001)
+    return second, [here, there]
+
+
+def test_aged_burst(engine: MemoryEngine, serve: Serve) -> None:
+    """What came in one go with what is gone is heard at once: nobody waits for what does not come."""
+    second, (_, there) = burst(engine, serve)
+    engine.clock.advance(0.0085)
+    assert len(engine.entries(0)) > 1
+    engine.age()
+    engine.advance(1)
+    engine.heal(second.node)
+    engine.advance(2)
+    assert there.hear()[-1:] == ["user1-0001: line 3"]
+
+
+def test_wiped_burst(engine: MemoryEngine, serve: Serve) -> None:
+    """So it is when the engine has forgotten it."""
+    second, (_, there) = burst(engine, serve)
+    engine.clock.advance(0.0085)
+    assert len(engine.entries(0)) > 1
+    engine.wipe()
+    engine.start()
+    engine.heal(second.node)
+    engine.advance(2)
+    assert there.hear()[-1:] == ["user1-0001: line 3"]
+
+
 def test_refused(engine: MemoryEngine) -> None:
     """An engine that takes nothing is told of in the log, once; what waits goes out when it takes it."""
     said: list[str] = []
@@ -322,7 +419,25 @@ def test_too_long(engine: MemoryEngine, monkeypatch: pytest.MonkeyPatch) -> None
     assert [len(decodeEntry(each.data).lines) for each in engine.entries(0)] == [1]
 
 
-@pytest.mark.parametrize("data", [b"", b"{}", b"[1,2,3]", b'["a",1,2,"s","r",[5]]', b"\xff", b"[" * 10**5])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"{}",
+        b"[1,2,3]",
+        b'["a",1e999,1,"s","r",["x"]]',
+        b'["a","2","1","s","r",["x"]]',
+        b'["a",2.5,1.5,"s","r",["x"]]',
+        b'{"node":"a","is":"news","version":1e999}',
+        b'{"node":"a","is":"all","version":1,"parts":0}',
+        b'{"node":"a","is":"all","version":1,"part":5,"parts":1}',
+        b'{"node":"a","is":"news","version":1,"of":[["chat",1,"kim",1e999,["lobby"]]]}',
+        b'{"node":"a","is":"news","version":1,"of":[["test",1,"user1-0001",NaN,["lobby"]]]}',
+        b'["a",1,2,"s","r",[5]]',
+        b"\xff",
+        b"[" * 10**5,
+    ],
+)
 def test_strangers(engine: MemoryEngine, serve: Serve, data: bytes) -> None:
     """What something else says through the engine harms nobody."""
     first, second = two(engine, serve)

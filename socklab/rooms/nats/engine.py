@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit
 
-from nats.aio.client import Client, RawCredentials
+from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.errors import NoServersError
@@ -20,23 +19,18 @@ from twisted.logger import Logger
 from ..engine import EngineClient, EngineError
 from ..settings import EngineSettings
 from .acknowledged import Acknowledged, Message
+from .connection import CLOSE, connected
 from .reasons import Lost, explained
 from .stream import Reader, openStream
 from .subjects import Subjects
 
 _log: Final = Logger(namespace="socklab")
 
-_CONNECT: Final = 3
-"""Seconds for a server to answer."""
-_PING: Final = 3
-"""Seconds between questions whether the server is there; after two without an answer it is not."""
 _PAUSE: Final = (0.1, 2.0)
 """Seconds until the next attempt: at first, and at most; each up to half as long again, so that nodes do not come
 all at once."""
 _STEADY: Final = 10.0
 """Seconds after which a connection has been a good one."""
-_CLOSE: Final = 2.0
-"""Seconds for a connection to end."""
 
 
 T = TypeVar("T")
@@ -95,7 +89,8 @@ class NatsEngine:
 
     def tell(self, data: bytes, node: str = "") -> None:
         """Say something to one node, or to all."""
-        if self._isUp:
+        # What is too long would be the end of the connection.
+        if self._isUp and self._client is not None and len(data) <= self._client.max_payload:
             self._send(Message(self._subjects.node(node), data))
 
     def stop(self) -> Deferred[None]:
@@ -158,62 +153,25 @@ class NatsEngine:
             if tasks:
                 # What is said last on a connection that ends well leaves it.
                 with suppress(Exception):
-                    await asyncio.wait_for(self._writeAll(client), _CLOSE)
+                    await asyncio.wait_for(self._writeAll(client), CLOSE)
                 acknowledged.giveUp()
             with suppress(Exception):
-                await asyncio.wait_for(client.close(), _CLOSE)
+                await asyncio.wait_for(client.close(), CLOSE)
 
     async def _connect(self) -> Client:
         failure: Exception = NoServersError()
         for _ in range(len(self._urls)):
-            client = Client()
-            errors: list[Exception] = []
             try:
-                await client.connect(**self._options(client, errors))
-                return client
+                return await connected(self._settings, self._urls[0], f"socklab {self._node}", self._closed)
             except Exception as error:
-                # nats-py says only that there is no server left; why was told before.
-                failure = errors[-1] if errors and isinstance(error, NoServersError) else error
-                with suppress(Exception):
-                    await asyncio.wait_for(client.close(), _CLOSE)
+                failure = error
                 # The next one is asked next time, too.
                 self._urls.append(self._urls.pop(0))
         raise failure
 
-    def _options(self, client: Client, errors: list[Exception]) -> dict[str, Any]:
-        settings = self._settings
-
-        async def closed() -> None:
-            if self._client is client:
-                self._lost.set()
-
-        async def failed(error: Exception) -> None:
-            # Once connected, what is of consequence is noticed without this: the end, and a gap in what is read.
-            if not self._isUp:
-                errors.append(error)
-
-        options: dict[str, Any] = {
-            "servers": [self._urls[0]],
-            "name": f"socklab {self._node}",
-            "allow_reconnect": False,
-            # Of one server: it is asked twice at most.
-            "max_reconnect_attempts": 1,
-            "reconnect_time_wait": 0,
-            "connect_timeout": _CONNECT,
-            "ping_interval": _PING,
-            "max_outstanding_pings": 2,
-            "no_echo": False,
-            "closed_cb": closed,
-            "error_cb": failed,
-        }
-        if settings.token is not None:
-            options["token"] = settings.token
-        if settings.credentials is not None:
-            options["user_credentials"] = RawCredentials(settings.credentials)
-        if settings.tls is not None:
-            options["tls"] = settings.tls
-            options["tls_hostname"] = urlsplit(self._urls[0]).hostname
-        return options
+    def _closed(self, client: Client) -> None:
+        if self._client is client:
+            self._lost.set()
 
     async def _unlessLost(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Wait for an answer; nats-py waits on when there is nobody left who could give it.
@@ -261,8 +219,19 @@ class NatsEngine:
 
     async def _told(self, message: Msg) -> None:
         if self._listener is not None:
-            self._listener.told(message.data)
+            with _logged():
+                self._listener.told(message.data)
 
     def _entryRead(self, sequence: int, stored: float, data: bytes) -> None:
         if self._listener is not None:
-            self._listener.entryRead(sequence, stored, data)
+            with _logged():
+                self._listener.entryRead(sequence, stored, data)
+
+
+@contextmanager
+def _logged() -> Iterator[None]:
+    """Tell a failure of ours: nats-py would give it to who is told of its own, which are not for the log."""
+    try:
+        yield
+    except Exception:
+        _log.failure("rooms: what the engine has told could not be taken")

@@ -75,6 +75,8 @@ async def openStream(client: Client, settings: EngineSettings, subjects: Subject
                     raise
                 # Another node was faster; one of them has other settings.
                 info = await manager.stream_info(settings.name)
+        if info.config.subjects != wanted["subjects"]:
+            raise NoStream(f"its stream {settings.name} is somebody else's: give [rooms] another name")
         if any(getattr(info.config, key) != value for key, value in wanted.items()):
             info = await manager.update_stream(info.config.evolve(**wanted))
     except ServiceUnavailableError as error:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+from typing import Final
 from urllib.parse import quote
+
+_LONGEST: Final = 400
+"""Characters: NATS ends the connection of who sends a subject of 4 KiB. 32 of any script are at most 384."""
 
 
 def token(name: str) -> str:
-    """Give a name as one token of a subject: no dot, space, `*` or `>` is in it."""
-    return quote(name, safe="").replace(".", "%2E") or "%"
+    """Give a name as one token of a subject: no dot, space, `*` or `>` is in it, and it is not long."""
+    quoted = quote(name, safe="", errors="surrogatepass").replace(".", "%2E") or "%"
+    if len(quoted) <= _LONGEST:
+        return quoted
+    return f"%%{sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
 class Subjects:
