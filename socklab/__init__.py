@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .framing import FRAMINGS, Framing, FramingError, Int8, Int16, Int32, Lines, Netstring, Raw
+    from .framing import FRAMINGS, CrLines, Framing, FramingError, Int8, Int16, Int32, Lines, Netstring, Raw
     from .http import HttpError, response
     from .limits import Limits
     from .message import (
@@ -43,6 +43,7 @@ __all__ = [
     "FRAMINGS",
     "Arrived",
     "Audience",
+    "CrLines",
     "Departed",
     "Encoded",
     "Factory",
@@ -86,7 +87,10 @@ __all__ = [
 # Where each of them is. They are imported when they are asked for: all of them take 0.4 s, and most commands of
 # `socklab` need none.
 _HOMES = {
-    ".framing": ("FRAMINGS", "Framing", "FramingError", "Int8", "Int16", "Int32", "Lines", "Netstring", "Raw"),
+    ".framing": (
+        *("FRAMINGS", "CrLines", "Framing", "FramingError"),
+        *("Int8", "Int16", "Int32", "Lines", "Netstring", "Raw"),
+    ),
     ".http": ("HttpError", "response"),
     ".limits": ("Limits",),
     ".message": (

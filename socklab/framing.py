@@ -149,6 +149,35 @@ class Lines(Framing):
             yield self._checked(last.removesuffix(b"\r"))
 
 
+class CrLines(Lines):
+    """A message is a line as instruments, modems and old terminals end it: CR, LF or CRLF in, CR out (ITU-T V.250,
+    5.2.1)."""
+
+    __slots__ = ("_wasCr",)
+
+    def __init__(self, maxLength: int = LINE) -> None:
+        """@param maxLength: the greatest length of a line without its end, in bytes."""
+        super().__init__(maxLength)
+        self._wasCr = False
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Give each line that is now complete."""
+        if self._wasCr and data:
+            # The LF of a CRLF whose CR has ended the line already.
+            data = data.removeprefix(b"\n")
+            self._wasCr = False
+        if _CR in data:
+            self._wasCr = data.endswith(b"\r")
+            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        return super().feed(data)
+
+    def frame(self, payload: bytes) -> bytes:
+        """Give the line and CR."""
+        if _LF in payload or _CR in payload:
+            raise FramingError("a line that CR ends cannot hold CR or LF")
+        return payload + b"\r"
+
+
 class _Counted(Framing):
     """A message stands behind its length."""
 
@@ -252,6 +281,7 @@ class Int32(_Int):
 FRAMINGS: Final[dict[str, type[Framing]]] = {
     "raw": Raw,
     "lines": Lines,
+    "cr": CrLines,
     "netstring": Netstring,
     "int8": Int8,
     "int16": Int16,

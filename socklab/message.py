@@ -255,8 +255,8 @@ class Factory(twisted_protocol.Factory):
     fixedFraming: bool = False
     """Whether the config may name none."""
     takesAnything: bool = False
-    """Whether a stream may begin as HTTP or TLS does. If not, and the framing is `lines`, `netstring` or an `int`,
-    such a client is told what is spoken here, and closed."""
+    """Whether a stream may begin as HTTP or TLS does. If not, and the framing is `lines`, `cr`, `netstring` or an
+    `int`, such a client is told what is spoken here, and closed."""
     keepsPeers: bool = True
     """Whether a datagram peer is remembered between its datagrams. Without that the protocol is built anew for
     each, and may answer peers that have not proved their address: once, and no longer than they asked."""

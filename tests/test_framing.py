@@ -13,6 +13,7 @@ from socklab.framing import (
     FRAMINGS,
     LINE,
     MESSAGE,
+    CrLines,
     Framing,
     FramingError,
     Int8,
@@ -25,7 +26,7 @@ from socklab.framing import (
 )
 
 BOUNDED = {name: make for name, make in FRAMINGS.items() if name != "raw"}
-COUNTED = {name: make for name, make in BOUNDED.items() if name != "lines"}
+COUNTED = {name: make for name, make in BOUNDED.items() if name not in ("lines", "cr")}
 
 everyFraming = pytest.mark.parametrize("make", FRAMINGS.values(), ids=FRAMINGS)
 everyBounded = pytest.mark.parametrize("make", BOUNDED.values(), ids=BOUNDED)
@@ -175,6 +176,22 @@ class TestEverySplit:
             assert list(framing.finish()) == [b"later"]
             assert list(framing.finish()) == []
 
+    @pytest.mark.parametrize("end", [b"\r", b"\n", b"\r\n"])
+    @pytest.mark.parametrize("messages", [[b"x"], [b"one", b"two three", b"4"], ["안녕".encode(), b"\0" * 9]])
+    def test_cr(self, end: bytes, messages: list[bytes]) -> None:
+        """CR, LF and CRLF end a line once, wherever a read ends; the last line may lack its end."""
+        for pieces in everySplit(b"".join(message + end for message in messages) + b"later"):
+            framing = CrLines()
+            assert fed(framing, pieces) == messages
+            assert list(framing.finish()) == [b"later"]
+            assert list(framing.finish()) == []
+
+    def test_cr_at_once(self) -> None:
+        """A line is there with its CR: the LF that may follow is not waited for, and an empty line is one."""
+        framing = CrLines()
+        assert fed(framing, [b"ATZ\r"]) == [b"ATZ"]
+        assert fed(framing, [b"\nAT\r\r\n\n"]) == [b"AT", b"", b""]
+
     @everyBounded
     def test_as_soon_as_it_is_whole(self, make: type[Framing]) -> None:
         """A message comes with its last byte, not before and not after."""
@@ -322,6 +339,7 @@ class TestWire:
             (Int32, b"\x00\x00\x00\x05hello"),
             (Netstring, b"5:hello,"),
             (Lines, b"hello\n"),
+            (CrLines, b"hello\r"),
             (Raw, b"hello"),
         ],
     )
@@ -334,6 +352,7 @@ class TestWire:
         expected = {
             "raw": Raw,
             "lines": Lines,
+            "cr": CrLines,
             "netstring": Netstring,
             "int8": Int8,
             "int16": Int16,

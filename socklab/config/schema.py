@@ -14,7 +14,7 @@ from ..policy.origin import asciiHost, parseOrigin
 from ..units import Expected, PositiveSeconds, Size
 from .errors import shown
 
-FramingName = Literal["raw", "lines", "netstring", "int8", "int16", "int32"]
+FramingName = Literal["raw", "lines", "cr", "netstring", "int8", "int16", "int32"]
 
 # With what raw_unicode_escape takes for a newline, and ISO 2022 for other characters.
 _ASCII: Final = "".join(map(chr, range(128))) + r"\u000a" + "\x1b$B!!"

@@ -6,7 +6,7 @@ import re
 from typing import Final, NamedTuple
 
 from .. import http
-from ..framing import Framing, Int8, Int16, Int32, Lines, Netstring
+from ..framing import CrLines, Framing, Int8, Int16, Int32, Lines, Netstring
 
 LOOKED_AT: Final = 1024
 """Bytes of a WebSocket connection in which HTTP must begin; Autobahn has the rest."""
@@ -14,6 +14,7 @@ LOOKED_AT: Final = 1024
 # Of a framing in which no connection begins as HTTP or TLS does, and what a person calls it.
 _WORDS: Final[dict[type[Framing], str]] = {
     Lines: "lines",
+    CrLines: "lines",
     Netstring: "netstrings",
     Int8: "int8 messages",
     Int16: "int16 messages",
