@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from socklab import Factory, Framing, MessageProtocol
-from socklab.events import Closed, Cut
-from socklab.framing import Int8, Int16, Int32, Lines, Netstring, Raw
+from socklab.events import Closed, Cut, MessageReceived
+from socklab.framing import CrLines, Int8, Int16, Int32, Lines, Netstring, Raw
 from socklab.protocols.chat import ChatFactory
 from socklab.protocols.echo import EchoFactory
 from socklab.protocols.oneshot import OneShotFactory
@@ -59,6 +59,7 @@ FRAMINGS = pytest.mark.parametrize(
     ("framing", "spoken"),
     [
         (Lines, "lines"),
+        (CrLines, "lines"),
         (Netstring, "netstrings"),
         (Int8, "int8 messages"),
         (Int16, "int16 messages"),
@@ -83,6 +84,8 @@ class TestFramed:
         assert cuts(server) == [
             f"this is an HTTP request, and the port speaks {spoken} over TCP: for browsers listen on ws:"
         ]
+        # Who looks sees what was asked, whole.
+        assert [each.payload for each in server.events if isinstance(each, MessageReceived)] == [GET]
         peer.send(b"more")
         peer.finish()
         assert peer.closed

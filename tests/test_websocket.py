@@ -361,7 +361,7 @@ class TestClosing:
         assert peer.receive() == [(b"x" * 100_000, True), (b"last", False)]
         assert peer.closed
         assert [(each.by, each.reason) for each in server.events if isinstance(each, Closed)] == [
-            ("peer", "closed without a close frame")
+            ("peer", "closed without a close frame (1006)")
         ]
 
     def test_half_close_after_a_plain_request(self) -> None:
@@ -387,7 +387,7 @@ class TestClosing:
         server, peer = echo()
         peer.reset()
         assert [(each.by, each.reason) for each in server.events if isinstance(each, Closed)] == [
-            ("peer", "reset without a close frame")
+            ("peer", "reset without a close frame (1006)")
         ]
 
     def test_failing_protocol(self) -> None:

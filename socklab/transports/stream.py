@@ -17,7 +17,7 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ..events import InputEnded, MessageSent
+from ..events import InputEnded, MessageReceived, MessageSent
 from ..framing import Framing, FramingError
 from ..message import Encoded, Peer, checkPayload
 from .connected import Connected
@@ -184,6 +184,9 @@ class StreamConnection(Connected):
         if conversation.listening and not getattr(serving.factory, "takesAnything", False):
             foreign = onFramed(serving.service, self._framing, self._secure, data)
             if foreign is not None:
+                if serving.events.traffic:
+                    # The protocol is not given it, but whoever looks sees it.
+                    serving.events.emit(MessageReceived(serving.service, self.peer, data, True))
                 conversation.cut(foreign.why)
                 self.output.write(foreign.answer)
                 self.output.close(patient=False)

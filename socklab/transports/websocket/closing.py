@@ -38,7 +38,7 @@ def endInput(connection: WebSocketConnection) -> None:
     """The peer has sent FIN, and all that came before it was handed over."""
     connection.output.inputOver()
     if connection.state != _CLOSED:
-        connection.conversation.closing("peer", "closed without a close frame")
+        connection.conversation.closing("peer", "closed without a close frame (1006)")
         _finish(connection, lambda: connection.dropConnection(abort=False))
 
 
@@ -78,4 +78,5 @@ def explain(connection: WebSocketConnection, reason: Failure) -> None:
     WebSocketProtocol._connectionLost(connection, reason)  # type: ignore[arg-type]
     if opened and not connection.wasClean and not reason.check(ConnectionAborted):
         how = "closed" if reason.check(ConnectionDone) else "reset"
-        connection.conversation.closing("peer", f"{how} without a close frame")
+        # Both sides call it by this number, which none of them may send (RFC 6455, 7.4.1).
+        connection.conversation.closing("peer", f"{how} without a close frame (1006)")
