@@ -258,16 +258,22 @@ def onAsyncio() -> Iterator[None]:
         yield
 
 
+_given: Final[set[int]] = set()
+
+
 def freePorts(count: int) -> list[int]:
     """Find TCP ports that are free on this machine, and that no client is given for its own end (from 32768 on).
 
-    So a process that was killed finds its port free again.
+    So a process that was killed finds its port free again. None is given twice.
     """
     found: list[int] = []
     while len(found) < count:
         port = random.randrange(10_000, 32_000)
+        if port in _given:
+            continue
         with socket.socket() as probe, suppress(OSError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("", port))
             found.append(port)
+            _given.add(port)
     return found
