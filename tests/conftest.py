@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,17 @@ settings.load_profile("busy")
 # Tests that run in the background of a shell have SIGINT ignored, and so would all processes that they start.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def forgets_modules(tmp_path: Path) -> Iterator[None]:
+    """Forget the modules that a config has brought: those of the next may have the same names."""
+    path = sys.path[:]
+    yield
+    sys.path[:] = path
+    for name, module in [*sys.modules.items()]:
+        if str(getattr(module, "__file__", None)).startswith(str(tmp_path)):
+            del sys.modules[name]
 
 
 @pytest.fixture(scope="session")

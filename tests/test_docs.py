@@ -262,6 +262,7 @@ CONFIGS = [
 ]
 
 
+@pytest.mark.usefixtures("forgets_modules")
 @pytest.mark.parametrize("block", CONFIGS)
 def test_config_loads(block: Block, tmp_path: Path, certificate: Path) -> None:
     """Each config that is shown is a good one."""
