@@ -88,7 +88,8 @@ def makeService(options: Options) -> MultiService:
     """Give the tree of services that a config describes."""
     from twisted.internet import reactor
 
-    if options.config.rooms is not None and not hasattr(reactor, "_asyncioEventloop"):
+    rooms = options.config.rooms
+    if rooms is not None and not hasattr(reactor, "_asyncioEventloop"):
         name = type(reactor).__name__
         _complain(
             [f"[rooms] needs a reactor on asyncio, not {name}: leave out --reactor, or name uvloop or asyncio"]
@@ -103,6 +104,13 @@ def makeService(options: Options) -> MultiService:
         # Now: twistd forks next, and from then on its parent can tell little.
         _complain(lines)
         raise SystemExit(1)
+    if rooms is not None:
+        # Imported late: nats-py is in the extra `cluster`.
+        from .rooms.nats.look import look
+
+        if lines := look(rooms):
+            _complain([f"{options['config']}: rooms.engine: {line}" for line in lines])
+            raise SystemExit(1)
     _explainStartErrors()
     if workersOf(options.config.server) > 1:
         # Imported late: most have one process.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from importlib.util import find_spec
 from pathlib import Path
@@ -42,7 +43,7 @@ def parseRooms(raw: Any, folder: Path) -> tuple[dict[str, Any], list[Mistake]]:
         if isinstance(file, str):
             try:
                 data = SOURCE.get().read(folder / file)
-                read[name] = data if key == "ca" else data.decode().strip()
+                read[name] = data if key == "ca" else "\n".join(data.decode().strip().splitlines())
             except (OSError, ValueError) as error:
                 found.append(
                     Mistake(("rooms", key), unreadable(error) if isinstance(error, OSError) else "no text")
@@ -53,9 +54,11 @@ def parseRooms(raw: Any, folder: Path) -> tuple[dict[str, Any], list[Mistake]]:
         if "token_file" in raw:
             found.append(Mistake(("rooms", "credentials"), "goes without token_file: one of them is enough"))
         if find_spec("nkeys") is None:
-            found.append(
-                Mistake(("rooms", "credentials"), "nkeys is not installed: pip install 'socklab[cluster]'")
-            )
+            why = "nkeys is not installed: pip install 'socklab[cluster]'"
+            found.append(Mistake(("rooms", "credentials"), why))
+        elif not _isCredentials(read["credentials"]):
+            # nats-py would look for its user for ever.
+            found.append(Mistake(("rooms", "credentials"), "is no credentials file, as nsc makes them"))
     isTls = any(isinstance(url, str) and url.startswith("tls:") for url in urls)
     if "authorities" in read and not isTls:
         found.append(Mistake(("rooms", "ca"), "no engine of this table is asked over TLS: it needs a tls: URL"))
@@ -65,6 +68,22 @@ def parseRooms(raw: Any, folder: Path) -> tuple[dict[str, Any], list[Mistake]]:
         except (ssl.SSLError, ValueError):
             found.append(Mistake(("rooms", "ca"), "has no certificate in PEM"))
     return read, found
+
+
+def _isCredentials(text: str) -> bool:
+    """Tell whether a text has a user, and a key that is one."""
+    # Imported late: it is in the extra `cluster`.
+    import nkeys
+
+    found = re.search(r"-BEGIN NATS USER JWT-+\n\S+\n(?s:.*)-BEGIN USER NKEY SEED-+\n(\S+)\n", text)
+    if found is None:
+        return False
+    try:
+        nkeys.from_seed(bytearray(found[1].encode()))
+    except Exception:
+        # It has its own for some, and others of what it is made of.
+        return False
+    return True
 
 
 def _wrongUrl(url: str) -> str | None:

@@ -286,7 +286,7 @@ def test_safe(start_engine: StartEngine, tmp_path: Path) -> None:
     in_url = replace(settings, token=None, urls=(where.replace("//", "//wrong@"),))
     assert whyDown(in_url) == why
     why = whyDown(replace(settings, tls=ssl.create_default_context()))
-    assert "certificate verify failed" in why.lower()
+    assert why.startswith(f"{where}: its certificate is not accepted: ")
 
 
 def test_no_tls() -> None:
@@ -319,9 +319,7 @@ def test_without_jetstream(start_engine: StartEngine, tmp_path: Path) -> None:
     config = tmp_path / "plain.conf"
     config.write_text('host: "127.0.0.1"\n')
     server = start_engine(config=config)
-    assert whyDown(EngineSettings((server.url,))) == (
-        f"{server.url}: it runs without JetStream: nats-server needs --jetstream"
-    )
+    assert whyDown(EngineSettings((server.url,))).startswith(f"{server.url}: it runs without JetStream: ")
 
 
 def test_nobody(shared_engine: EngineNode) -> None:

@@ -7,21 +7,20 @@ import random
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
-from nats.errors import NoServersError
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.logger import Logger
 
-from ..engine import EngineClient, EngineError
-from ..settings import EngineSettings
+from ..engine import EngineClient, EngineError, Log
+from ..settings import EngineSettings, shownUrl
 from .acknowledged import Acknowledged, Message
-from .connection import CLOSE, connected
-from .reasons import Lost, explained
-from .stream import Reader, openStream
+from .connection import CLOSE, close, opened
+from .reasons import Lost, reasonOf
+from .stream import Reader
 from .subjects import Subjects
 
 _log: Final = Logger(namespace="socklab")
@@ -31,9 +30,6 @@ _PAUSE: Final = (0.1, 2.0)
 all at once."""
 _STEADY: Final = 10.0
 """Seconds after which a connection has been a good one."""
-
-
-T = TypeVar("T")
 
 
 class NatsEngine:
@@ -54,6 +50,7 @@ class NatsEngine:
         self._loopOf = loopOf
         self._subjects = Subjects(settings.name)
         self._urls = random.sample(settings.urls, len(settings.urls))
+        self._asked = ""
         self._listener: EngineClient | None = None
         self._task: asyncio.Task[None] | None = None
         self._client: Client | None = None
@@ -117,7 +114,7 @@ class NatsEngine:
                 return
             except Exception as error:
                 if self._listener is not None:
-                    self._listener.engineDown(explained(error, self._urls))
+                    self._listener.engineDown(self._explained(error))
             await asyncio.sleep(self._pause * random.uniform(1, 1.5))
             self._pause = min(2 * self._pause, _PAUSE[1])
 
@@ -125,10 +122,10 @@ class NatsEngine:
         """Connect, and serve until the connection is lost."""
         self._lost.clear()
         self._outgoing.clear()
-        self._client = client = await self._connect()
+        client, log = await self._opened()
+        self._client = client
         tasks: list[asyncio.Task[None]] = []
         try:
-            log = await self._unlessLost(openStream(client, self._settings, self._subjects))
             acknowledged = Acknowledged(client.new_inbox(), self._loop.time)
             await client.subscribe(acknowledged.subject, cb=acknowledged.answered)
             for subject in (self._subjects.all, self._subjects.node(self._node)):
@@ -155,39 +152,32 @@ class NatsEngine:
                 with suppress(Exception):
                     await asyncio.wait_for(self._writeAll(client), CLOSE)
                 acknowledged.giveUp()
-            with suppress(Exception):
-                await asyncio.wait_for(client.close(), CLOSE)
+            await close(client)
 
-    async def _connect(self) -> Client:
-        failure: Exception = NoServersError()
+    async def _opened(self) -> tuple[Client, Log]:
+        """Find a server that serves us: each is asked once.
+
+        @raise Exception: why the last one does not.
+        """
+        failure: Exception = Lost()
         for _ in range(len(self._urls)):
+            self._asked = self._urls[0]
             try:
-                return await connected(self._settings, self._urls[0], f"socklab {self._node}", self._closed)
+                return await opened(self._settings, self._asked, f"socklab {self._node}", self._closed)
             except Exception as error:
                 failure = error
                 # The next one is asked next time, too.
                 self._urls.append(self._urls.pop(0))
         raise failure
 
+    def _explained(self, error: Exception) -> str:
+        """Say in which way the last attempt has failed, without what is secret in URLs."""
+        others = "" if len(self._urls) == 1 else " and others"
+        return f"{shownUrl(self._asked)}{others}: {reasonOf(error, self._settings, self._asked)}"
+
     def _closed(self, client: Client) -> None:
         if self._client is client:
             self._lost.set()
-
-    async def _unlessLost(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Wait for an answer; nats-py waits on when there is nobody left who could give it.
-
-        @raise Lost: the connection was lost.
-        """
-        task = self._loop.create_task(coroutine)
-        lost = self._loop.create_task(self._lost.wait())
-        try:
-            await asyncio.wait((task, lost), return_when=asyncio.FIRST_COMPLETED)
-            if not task.done():
-                raise Lost
-            return await task
-        finally:
-            task.cancel()
-            lost.cancel()
 
     def _watched(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run something whose failure is the end of the connection."""

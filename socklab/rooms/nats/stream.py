@@ -10,6 +10,7 @@ from typing import Any, Final
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error
+from nats.js import JetStreamManager
 from nats.js.api import (
     AckPolicy,
     ConsumerConfig,
@@ -18,11 +19,13 @@ from nats.js.api import (
     RetentionPolicy,
     StorageType,
     StreamConfig,
+    StreamInfo,
 )
 from nats.js.errors import APIError, NotFoundError, ServiceUnavailableError
 
 from ..engine import Log
 from ..settings import EngineSettings
+from .reasons import NoStream, Unfit
 from .subjects import Subjects
 
 _DEDUPLICATED: Final = 120.0
@@ -38,16 +41,25 @@ _OTHERS: Final = 4096
 """Bytes of a message beside its payload: its header and subject."""
 _EXISTS: Final = 10058
 """What JetStream calls "stream name already in use with a different configuration"."""
-
-
-class NoStream(Exception):
-    """The engine has no stream for us; the text says why."""
+_MENDED: Final = {
+    10039: 'put "jetstream: enabled" into that account, in its config',
+    10047: "a smaller keep_bytes of [rooms], or a larger max_file_store in its config",
+    10065: "give [rooms] another name",
+    10074: "replicas of [rooms] needs as many servers, in one cluster",
+}
+"""What JetStream says of what was set, by its codes, and what to do: it is not enabled for an account, has too
+little storage, has another stream of these subjects, is no cluster."""
+_HUB: Final = 1.0
+"""Seconds in which nobody may answer where there is no JetStream: a leaf node is yet to find its hub, say."""
+_AGAIN: Final = 0.1
+"""Seconds until it is asked again."""
 
 
 async def openStream(client: Client, settings: EngineSettings, subjects: Subjects) -> Log:
     """Have the stream there, as the settings say.
 
-    @raise NoStream: it cannot be.
+    @raise NoStream: it cannot be, for now.
+    @raise Unfit: it cannot be.
     """
     manager = client.jsm(timeout=5)
     wanted: dict[str, Any] = {
@@ -59,7 +71,7 @@ async def openStream(client: Client, settings: EngineSettings, subjects: Subject
     }
     try:
         try:
-            info = await manager.stream_info(settings.name)
+            info = await _streamInfo(client, manager, settings.name)
         except NotFoundError:
             config = StreamConfig(
                 name=settings.name,
@@ -76,17 +88,39 @@ async def openStream(client: Client, settings: EngineSettings, subjects: Subject
                 # Another node was faster; one of them has other settings.
                 info = await manager.stream_info(settings.name)
         if info.config.subjects != wanted["subjects"]:
-            raise NoStream(f"its stream {settings.name} is somebody else's: give [rooms] another name")
+            raise Unfit(f"its stream {settings.name} is somebody else's: give [rooms] another name")
         if any(getattr(info.config, key) != value for key, value in wanted.items()):
             info = await manager.update_stream(info.config.evolve(**wanted))
-    except ServiceUnavailableError as error:
-        if error.description:
-            raise NoStream(f"JetStream: {error.description}") from None
-        raise NoStream("it runs without JetStream: nats-server needs --jetstream") from None
     except APIError as error:
-        raise NoStream(f"JetStream: {error.description}") from None
+        if not error.description:
+            raise NoStream("nobody answers for its JetStream") from None
+        what = f"JetStream: {error.description}"
+        if (mended := _MENDED.get(error.err_code or 0)) is not None:
+            raise Unfit(f"{what}: {mended}") from None
+        raise NoStream(what) from None
     state = info.state
     return Log(str(info.created), state.first_seq, state.last_seq, client.max_payload - _OTHERS)
+
+
+async def _streamInfo(client: Client, manager: JetStreamManager, name: str) -> StreamInfo:
+    """Ask for a stream.
+
+    @raise Unfit: there is no JetStream to ask.
+    """
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    while True:
+        try:
+            return await manager.stream_info(name)
+        except ServiceUnavailableError as error:
+            # INFO has it so, and nobody at all has answered.
+            if client._server_info.get("jetstream") or error.description:
+                raise
+            if loop.time() - begun >= _HUB:
+                raise Unfit(
+                    'it runs without JetStream: put "jetstream {}" into its config, or start it with --jetstream'
+                ) from None
+        await asyncio.sleep(_AGAIN)
 
 
 class Reader:

@@ -1,0 +1,41 @@
+"""A look at the engine before the server starts: what waiting does not mend is the operator's to know now."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from ..settings import EngineSettings, shownUrl
+from .connection import close, opened
+from .reasons import isMistake, reasonOf
+
+_PATIENCE: Final = 4.0
+"""Seconds for an engine to answer; one that does not may do so later."""
+
+
+def look(settings: EngineSettings) -> list[str]:
+    """Ask the engine once; give why it cannot serve us, unless one of its servers does, or may later."""
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(_look(settings))
+    finally:
+        loop.close()
+
+
+async def _look(settings: EngineSettings) -> list[str]:
+    found: dict[str, list[str]] = {}
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            for url in settings.urls:
+                try:
+                    client, _ = await opened(settings, url, "socklab start", lambda client: None)
+                except Exception as error:
+                    if not isMistake(error):
+                        return []
+                    found.setdefault(reasonOf(error, settings, url), []).append(shownUrl(url))
+                else:
+                    await close(client)
+                    return []
+    except TimeoutError:
+        return []
+    return [f"{', '.join(urls)}: {why}" for why, urls in found.items()]
