@@ -74,6 +74,8 @@ class ServerTable(Table):
         Expected('a number of processes from 1 to 256, or "auto"'),
     ] = 1
     """Processes that serve; `auto`: as many as there are CPUs that this one may use."""
+    worker_watchdog: PositiveSeconds = 30.0
+    """Seconds that one of several may hang, until another takes its place."""
 
 
 def _checkOrigin(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import sys
 
 from twisted.application.reactors import installReactor
@@ -11,6 +12,8 @@ from ..reactor import install
 
 def main() -> None:
     """Serve what the parent says, until it says otherwise or is gone."""
+    # Who is killed because it hangs (SIGABRT) says where.
+    faulthandler.enable()
     number, reactor = sys.argv[1:]
     if reactor == "uvloop":
         install()

@@ -7,27 +7,22 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from typing import Any, Final, Protocol
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ProcessDone, ProcessExitedAlready
+from twisted.internet.error import ProcessDone
 from twisted.internet.interfaces import IDelayedCall
-from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
-from ..log import say
-from ..text import printable
 from .backoff import BackOff
-from .channel import Channel, Told, connect
+from .channel import Told, connect
+from .member import Member, tell
+from .watchdog import Watchdog
 
 _TRIES: Final = 3
 """How often in a row a worker may end before it has served, at the start."""
 _GRACE: Final = 5.0
 """Seconds beyond `shutdown_timeout`, after which a worker that has not ended is killed."""
-_LINE: Final = 8192
-"""Bytes of a line that a worker prints."""
-
 
 _PARENTS: Final = (
     *("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"),
@@ -55,50 +50,6 @@ class Host(Protocol):
         """The start has failed."""
 
 
-class Member(ProcessProtocol):
-    """One worker's process."""
-
-    def __init__(self, crew: Crew, number: int) -> None:
-        self._crew = crew
-        self.number = number
-        self.serving = False
-        self.since = crew.clock.seconds()
-        self.leaving = False
-        """Whether it was told to end."""
-        self._printed = b""
-        self.channel = Channel(crew.clock, self._heard)
-        self.process: Any = None
-
-    def _heard(self, told: Told, descriptors: list[int]) -> None:
-        self._crew.heard(self, told)
-
-    def outReceived(self, data: bytes) -> None:
-        """It has printed something that is no log event: before it had a log, or below Python."""
-        *lines, self._printed = (self._printed + data).split(b"\n")
-        if len(self._printed) > _LINE:
-            lines, self._printed = [*lines, self._printed], b""
-        for each in lines:
-            tell(self.number, f"worker {self.number}: {printable(each.decode(errors='replace'))}", "printed")
-
-    errReceived = outReceived
-
-    def processEnded(self, reason: Failure) -> None:
-        """It has ended."""
-        if self._printed:
-            self.outReceived(b"\n")
-        self._crew.ended(self, reason)
-
-    def leave(self) -> None:
-        """Have it let its peers leave, and end."""
-        self.leaving = True
-        self.channel.tell({"do": "drain"})
-
-    def kill(self) -> None:
-        """End it now."""
-        with suppress(ProcessExitedAlready):
-            self.process.signalProcess(signal.SIGKILL)
-
-
 class Crew:
     """Keeps so many workers."""
 
@@ -118,12 +69,14 @@ class Crew:
         self.restarts = 0
         self._backOffs: dict[int, BackOff] = {}
         self._timers: dict[int, IDelayedCall] = {}
+        self.watchdog = Watchdog(clock, self.members.values())
         self._started = False
         self._ended: Deferred[None] | None = None
 
     def resize(self, count: int) -> None:
         """Have so many from now on; those that are too many let their peers leave."""
         self.count = count
+        self.watchdog.start()
         for number in range(1, count + 1):
             if number not in self.members and number not in self._timers:
                 self._start(number)
@@ -144,7 +97,7 @@ class Crew:
 
     def _start(self, number: int) -> None:
         self._timers.pop(number, None)
-        member = Member(self, number)
+        member = Member(number, self, self.clock)
         ours, its = socket.socketpair()
         with ours, its:
             try:
@@ -252,11 +205,6 @@ class Crew:
         for member in self.members.values():
             tell(member.number, f"worker {member.number} does not end: killed")
             member.kill()
-
-
-def tell(worker: int, line: str, event: str = "worker") -> None:
-    """Log a line about a worker."""
-    say(line, event, worker=worker, message=line)
 
 
 def _how(reason: Failure) -> str:

@@ -20,8 +20,9 @@ from ..policy.house import descriptors
 from ..process import LabProcess
 from ..transports.serving import OpenConnections
 from .channel import Told
-from .crew import Crew, tell
+from .crew import Crew
 from .held import HeldDatagrams, HeldPorts, HeldStream, heldBy
+from .member import tell
 from .page import FIRST, HOUSE, Page, newPage
 from .retold import retell
 
@@ -91,6 +92,7 @@ class WorkersLab(LabProcess):
         super().configure(config)
         server = config.server
         self.house.maxConnections = server.max_connections or descriptors() * workersOf(server)
+        self.crew.watchdog.patience = server.worker_watchdog
         self._nameColumns(config)
 
     def _nameColumns(self, config: Config) -> None:

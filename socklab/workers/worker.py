@@ -55,6 +55,7 @@ class Worker:
             "serve": self._serve,
             "reload": self._reload,
             "reopen": self._reopen,
+            "answer": lambda told, descriptors: self._channel.tell({"is": "there"}),
             "drain": lambda told, descriptors: self._stop(),
             "abort": lambda told, descriptors: self._abort(),
         }

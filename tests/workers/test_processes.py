@@ -141,6 +141,13 @@ def metrics(server: Server) -> str:
         return str(answer.read().decode())
 
 
+def restartsOf(server: Server) -> float:
+    """Ask the console how many workers were replaced."""
+    found = re.search(r"^socklab_worker_restarts_total (\S+)", metrics(server), re.MULTILINE)
+    assert found is not None
+    return float(found[1])
+
+
 def readiness(server: Server) -> str:
     """Ask the console whether it is ready."""
     host, port = server.address("console", "http")
@@ -238,7 +245,7 @@ def test_followed(server: Server, folder: Path, stack: ExitStack) -> None:
 
 def test_killed(server: Server, stack: ExitStack) -> None:
     """A worker that dies is replaced; the others serve meanwhile, and each datagram peer stays where it was."""
-    before = workersOf(server)
+    restarts, before = restartsOf(server), workersOf(server)
     stays = next(peer for peer, worker in spread(server, stack, 1) if worker == before[1])
     peers = []
     for _ in range(16):
@@ -258,7 +265,29 @@ def test_killed(server: Server, stack: ExitStack) -> None:
     new = next(each for each in after if each not in before)
     assert again == [new if each == before[0] else each for each in served]
     until(lambda: readiness(server) == "ready\n", "ready again")
-    assert "socklab_worker_restarts_total 1.0" in metrics(server)
+    assert restartsOf(server) == restarts + 1
+
+
+def test_hangs(server: Server, folder: Path, stack: ExitStack) -> None:
+    """A worker that hangs, whether stopped or in an endless loop, is replaced; a loop shows where it is."""
+    restarts, kills = restartsOf(server), server.log.count("was killed by SIGKILL")
+    workers = {worker: peer for peer, worker in spread(server, stack, 1)}
+    write(folder, "worker_watchdog = 1", CONSOLE)
+    server.sendSignal(signal.SIGHUP)
+    server.waitFor("~ [server]: worker_watchdog")
+    (stopped, _), (_, looping) = sorted(workers.items())
+    os.kill(stopped, signal.SIGSTOP)
+    looping.sendall(b"loop\n")
+    server.waitFor("has not answered for 1 s: killed", times=2)
+    server.waitFor("was killed by SIGKILL", times=kills + 1)
+    server.waitFor("was killed by SIGABRT")
+    server.waitFor('who.py", line')
+    write(folder, more=CONSOLE)
+    server.sendSignal(signal.SIGHUP)
+    server.waitFor("~ [server]: worker_watchdog", times=2)
+    until(lambda: readiness(server) == "ready\n", "ready again")
+    assert restartsOf(server) >= restarts + 2
+    assert not set(workersOf(server)) & set(workers)
 
 
 def test_reload(server: Server, folder: Path, stack: ExitStack) -> None:

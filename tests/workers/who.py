@@ -8,12 +8,15 @@ from socklab import Factory, MessageProtocol
 
 
 class WhoProtocol(MessageProtocol):
-    """Answers with the number of its process; to `big N` with so many bytes."""
+    """Answers with the number of its process; to `big N` with so many bytes; `loop` is its end."""
 
     def messageReceived(self, payload: bytes, isBinary: bool) -> None:
         """Answer."""
         if payload.startswith(b"big "):
             self.transport.sendMessage(b"x" * int(payload[4:]), isBinary)
+        elif payload == b"loop":
+            while True:
+                pass
         else:
             self.transport.sendMessage(str(os.getpid()).encode(), isBinary)
 

@@ -1,0 +1,47 @@
+"""Whether workers turn their reactors: each is asked, and one that is silent for too long is killed."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Collection
+from typing import Any, Final
+
+from .member import Member, tell
+
+_TIMES: Final = 10
+"""How often a worker is asked until it is killed. It is this that counts, not a clock: a parent that was asleep
+itself, with the whole machine say, has not asked meanwhile, and blames nobody."""
+
+
+class Watchdog:
+    """Kills workers that serve and do not answer."""
+
+    def __init__(self, clock: Any, members: Collection[Member]) -> None:
+        """@param members: all workers, whoever they are by then."""
+        self._clock = clock
+        self._members = members
+        self._isStarted = False
+        self.patience = 30.0
+        """Seconds that a worker may be silent."""
+
+    def start(self) -> None:
+        """Begin to ask."""
+        if not self._isStarted:
+            self._isStarted = True
+            self._ask()
+
+    def _ask(self) -> None:
+        self._clock.callLater(self.patience / _TIMES, self._ask)
+        for each in self._members:
+            if not each.serving:
+                # It may have much to import, and to prepare.
+                continue
+            each.silent += 1
+            if each.silent <= _TIMES:
+                each.channel.tell({"do": "answer"})
+            elif each.silent == _TIMES + 1:
+                tell(each.number, f"worker {each.number} has not answered for {self.patience:g} s: killed")
+                # It shows where it is, if it still can.
+                each.kill(signal.SIGABRT)
+            else:
+                each.kill()
