@@ -32,7 +32,14 @@ _CONSOLE: Final = {
 """What a `[console]` is compared by, and the keys of the config."""
 _CONSOLE_INPLACE: Final = ("listen", "hosts", "tokenHash", "viewerHash", "outbound")
 
-_INPLACE: Final = {"shutdown_timeout", "trace", "log_format", "max_connections", "memory_budget", "worker_watchdog"}
+_INPLACE: Final = {
+    "shutdown_timeout",
+    "trace",
+    "log_format",
+    "max_connections",
+    "memory_budget",
+    "worker_watchdog",
+}
 
 
 @dataclass

@@ -36,7 +36,7 @@ class EngineClient(Protocol):
     def entryRead(self, sequence: int, stored: float, data: bytes) -> None:
         """This is the log's next entry.
 
-        @param stored: when it came into the log, in seconds since 1970 by the engine's clock.
+        @param stored: when it came into the log, in seconds since 1970 by the clock of this machine.
         """
 
     def told(self, data: bytes) -> None:

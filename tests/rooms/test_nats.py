@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -213,6 +214,32 @@ def test_slow(shared_engine: EngineNode) -> None:
         assert dropped
 
     run(EngineSettings((shared_engine.url,), name="slow"), scenario, 1)
+
+
+def test_other_clock(shared_engine: EngineNode) -> None:
+    """When an entry came is told by the clock of who reads it, a day before the engine's."""
+
+    async def scenario(listeners: Sequence[Listener]) -> None:
+        for number in range(20):
+            listeners[0].engine.store(TOPIC, f"key{number}", b"x")
+        await listeners[0].until(lambda listener: len(listener.entries) == 20)
+        client = Client()
+        await client.connect(shared_engine.url)
+        times: list[float] = []
+
+        def taken(sequence: int, stored: float, data: bytes) -> None:
+            times.append(stored)
+            listeners[0].changed.set()
+
+        day = 24 * 3600
+        reader = asyncio.create_task(Reader(client, "clock", 0, taken, lambda: time.time() - day).run())
+        await listeners[0].until(lambda _: len(times) == 20)
+        reader.cancel()
+        await client.close()
+        assert times == sorted(times)
+        assert abs(time.time() - day - times[-1]) < 3600
+
+    run(EngineSettings((shared_engine.url,), name="clock"), scenario, 1)
 
 
 def test_changed_settings(shared_engine: EngineNode) -> None:

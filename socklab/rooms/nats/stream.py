@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
@@ -131,9 +132,20 @@ class Reader:
     """
 
     def __init__(
-        self, client: Client, stream: str, after: int, taken: Callable[[int, float, bytes], None]
+        self,
+        client: Client,
+        stream: str,
+        after: int,
+        taken: Callable[[int, float, bytes], None],
+        seconds: Callable[[], float] = time.time,
     ) -> None:
-        """@param taken: is given the number, the time and the data of each message."""
+        """@param taken: is given the number, the time and the data of each message.
+        @param seconds: gives the time here.
+        """
+        self._seconds = seconds
+        self._ahead = 0.0
+        """Seconds by which the server's clock is, at most: those of two machines may be minutes apart."""
+        self._begun = asyncio.Event()
         self._client = client
         self._stream = stream
         self._last = after
@@ -150,6 +162,7 @@ class Reader:
         loop = asyncio.get_running_loop()
         while True:
             self._broken.clear()
+            self._begun.clear()
             self._delivered = 0
             inbox = self._client.new_inbox()
             subscription = await self._client.subscribe(inbox, cb=self._received)
@@ -157,6 +170,8 @@ class Reader:
             try:
                 info = await self._client.jsm(timeout=5).add_consumer(self._stream, self._config(inbox))
                 consumer = info.name
+                self._ahead = info.created.timestamp() - self._seconds()
+                self._begun.set()
                 self._heard = loop.time()
                 while not self._broken.is_set() and loop.time() - self._heard < _SILENCE:
                     with suppress(asyncio.TimeoutError):
@@ -184,6 +199,8 @@ class Reader:
 
     async def _received(self, message: Msg) -> None:
         self._heard = asyncio.get_running_loop().time()
+        # What comes first may be here before the answer is.
+        await self._begun.wait()
         if self._broken.is_set():
             return
         if message.headers is not None and message.headers.get("Status") == "100":
@@ -198,7 +215,7 @@ class Reader:
             return
         self._delivered = number
         self._last = sequence
-        self._taken(sequence, nanoseconds / 1e9, message.data)
+        self._taken(sequence, nanoseconds / 1e9 - self._ahead, message.data)
 
     async def _controlled(self, message: Msg) -> None:
         """Heed what the server says of the consumer itself."""
