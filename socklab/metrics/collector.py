@@ -215,7 +215,7 @@ def _spread(node: Node) -> Iterator[Metric]:
     yield _gauge("socklab_engine_lines_waiting", "Lines that are not in the engine's log yet.", outbox.owed)
     for name, help_, value in (
         ("said", "Lines for members at other nodes.", outbox.counts.lines),
-        ("heard", "Lines of members at other nodes.", node.heard),
+        ("heard", "Lines of members at other nodes.", node.inbox.heard),
         (
             "dropped",
             "Lines that only members here were told: too many waited for the engine.",
@@ -227,7 +227,7 @@ def _spread(node: Node) -> Iterator[Metric]:
     yield CounterMetricFamily(
         "socklab_engine_entries_missed",
         "Entries of the engine's log that were gone before they were read.",
-        value=node.missed,
+        value=node.inbox.missed,
     )
     storing = HistogramMetricFamily(
         "socklab_engine_storing_seconds", "From the moment when a line was said until it was in the engine's log."

@@ -12,41 +12,26 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from .engine import Engine, Log
-from .order import Senders
+from .inbox import Hearer, Inbox
 from .outbox import Line, Outbox, Topic
-from .past import Past
 from .places import Change, Place
-from .presence import BEAT, GONE, Presence
-from .wire import Entry, Unreadable, decodeEntry, encodeEntry
+from .presence import BEAT, Presence
+from .wire import Unreadable, encodeEntry
 
 _log: Final = Logger(namespace="socklab")
 
-_BACK: Final = 10_000
-"""Entries of the log in which a node that starts looks for the last lines of rooms."""
-_NEAR: Final = 1000
-"""Entries behind some that were not read, among which are others of the same nodes that were sent together with
-those."""
 _QUIET: Final = 60.0
 """Seconds between two reasons why the engine cannot be reached, in the log."""
 
 
-class Spread(Protocol):
+class Spread(Hearer, Protocol):
     """The rooms of one service, as the node knows them."""
-
-    def hear(self, room: str, lines: Sequence[Line]) -> None:
-        """Somebody at another node says this."""
-
-    def recall(self, room: str, lines: Sequence[str]) -> None:
-        """This was said before this node was there."""
 
     def changed(self, node: str, changes: Sequence[tuple[int, Place | None]], why: str) -> None:
         """Members of another node are somewhere else now.
 
         @param why: what became of the node, if nobody else tells of it.
         """
-
-    def remembers(self) -> int:
-        """Give how many lines a room keeps for newcomers."""
 
 
 @dataclass(frozen=True)
@@ -77,24 +62,14 @@ class Node:
         self._clock = clock
         self._say = say
         self._services: dict[str, Spread] = {}
-        self._senders: Senders[Entry] = Senders()
-        self._since: dict[str, float] = {}
-        self._position = 0
-        self._cutUntil = 0
-        self._past = Past()
-        self._logIdentity = ""
         self._timer: Any = None
         self._draining: Deferred[None] | None = None
         self._members = 0
-        self._started = 0.0
         self._toldWhy = ""
         self._toldAt = 0.0
         self.isUp = False
-        self.heard = 0
-        """Lines of other nodes that have come."""
-        self.missed = 0
-        """Entries that were gone from the log before they were read."""
         self.outbox = Outbox(clock, self._store, self._encode, self._refused, queue.lines, queue.bytes)
+        self.inbox = Inbox(identity, self._services, self.outbox.settle, say)
         self.presence = Presence(self.identity, clock, self._tell, self._changed)
 
     def add(self, service: str, rooms: Spread) -> None:
@@ -118,7 +93,7 @@ class Node:
         # Not sooner: a daemon is another process than its parent.
         self.presence.start(f"{socket.gethostname()}/{os.getpid()}")
         self._timer = self._clock.callLater(BEAT, self._look)
-        self._started = self._clock.seconds()
+        self.inbox.started = self._clock.seconds()
         self._engine.start(self)
 
     def leave(self) -> None:
@@ -174,20 +149,8 @@ class Node:
         self.isUp = True
         owed = self.outbox.owed
         self._say("rooms: the engine is there" + (f"; lines that go out: {owed}" if owed else ""))
-        if log.identity != self._logIdentity or log.last < self._position:
-            self._position = max(log.first - 1, log.last - _BACK, 0)
-            if not self._logIdentity:
-                self._past.end = log.last
-                self._cutUntil = log.last if self._position else 0
-            else:
-                # What is read twice is told once: nodes number what they say.
-                self._past.end = 0
-                self._say("rooms: the engine has lost what was said; what a node has not had by now is lost")
-                self._cut()
-            self._logIdentity = log.identity
-        self._pass(log.first)
-        self._engine.read(self._position)
-        self._recalled()
+        self._engine.read(self.inbox.up(log))
+        self.inbox.recall()
         self.presence.up()
         self.outbox.up(log.limit)
 
@@ -203,60 +166,9 @@ class Node:
         self.isUp = False
         self.outbox.down()
 
-    def _pass(self, sequence: int) -> None:
-        """Go on at an entry; what is between was there for too short a time."""
-        missed = sequence - 1 - self._position
-        if missed <= 0:
-            return
-        self._position += missed
-        if not self._past.end:
-            self.missed += missed
-            self._say(
-                "rooms: entries of the engine's log that were gone before they were read here: "
-                f"{missed}; what they said is missing"
-            )
-        self._cut()
-
-    def _cut(self) -> None:
-        """Some entries will not be read: nothing waits for them."""
-        self._cutUntil = max(self._cutUntil, self._position + _NEAR)
-        self._hear(self._senders.cut())
-
     def entryRead(self, sequence: int, stored: float, data: bytes) -> None:
         """Somebody has said something; this node too."""
-        self._pass(sequence)
-        self._position = sequence
-        try:
-            entry = decodeEntry(data)
-        except Unreadable:
-            _log.warn("rooms: an entry of the engine's log is none of ours: {sequence}", sequence=sequence)
-        else:
-            if entry.node == self.identity:
-                self.outbox.settle(entry.number)
-            else:
-                isOld = sequence <= self._past.end
-                isCut = sequence <= self._cutUntil
-                ready = self._senders.take(entry.node, entry.number, entry.settled, entry, isCut)
-                self._hear(ready, isOld and stored < self._started)
-        self._recalled()
-
-    def _hear(self, entries: Sequence[Entry], isOld: bool = False) -> None:
-        for entry in entries:
-            service, room = entry.topic
-            rooms = self._services.get(service)
-            if rooms is None:
-                continue
-            if isOld:
-                self._past.add(entry, rooms.remembers())
-            else:
-                self.heard += len(entry.lines)
-                rooms.hear(room, entry.lines)
-
-    def _recalled(self) -> None:
-        """Give the rooms what was said before this node was there, once all of it has been read."""
-        for (service, room), lines in self._past.take(self._position):
-            if service in self._services:
-                self._services[service].recall(room, lines)
+        self.inbox.read(sequence, stored, data)
 
     def told(self, data: bytes) -> None:
         """Another node tells of its members."""
@@ -276,9 +188,5 @@ class Node:
     def _look(self) -> None:
         """Wait no longer for entries of nodes that are gone."""
         self._timer = self._clock.callLater(BEAT, self._look)
-        now = self._clock.seconds()
-        waiting = {node: self._since.get(node, now) for node in self._senders.waiting()}
-        self._since = waiting
-        for node, since in waiting.items():
-            if self.isUp and not self.presence.isThere(node) and now - since >= GONE:
-                self._hear(self._senders.release(node))
+        if self.isUp:
+            self.inbox.release(self._clock.seconds(), lambda node: not self.presence.isThere(node))

@@ -322,7 +322,7 @@ def test_aged(engine: MemoryEngine, isSpokenLater: bool) -> None:
     there.publish("chat", "lobby", "at last", True)
     engine.advance(1)
     assert said[2:] == ["rooms: the engine is there", MISSED.format(3)]
-    assert here.missed == 3
+    assert here.inbox.missed == 3
 
 
 def test_aged_while_reading(engine: MemoryEngine) -> None:
