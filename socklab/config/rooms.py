@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from ..rooms.node import Queue
 from ..rooms.settings import EngineSettings, shownUrl
+from ..rooms.waiting import Queue
 from ..source import SOURCE
 from ..transports.listen import unreadable
 from .errors import Mistake, shown

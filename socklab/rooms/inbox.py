@@ -9,9 +9,9 @@ from twisted.logger import Logger
 
 from .engine import Log
 from .order import Senders
-from .outbox import Line
 from .past import Past
 from .presence import GONE
+from .waiting import Line
 from .wire import Entry, Unreadable, decodeEntry
 
 _log: Final = Logger(namespace="socklab")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from twisted.internet.defer import Deferred
@@ -13,9 +12,10 @@ from twisted.logger import Logger
 
 from .engine import Engine, Log
 from .inbox import Hearer, Inbox
-from .outbox import Line, Outbox, Topic
+from .outbox import Outbox
 from .places import Change, Place
 from .presence import BEAT, Presence
+from .waiting import Line, Queue, Topic
 from .wire import Unreadable, encodeEntry
 
 _log: Final = Logger(namespace="socklab")
@@ -34,14 +34,6 @@ class Spread(Hearer, Protocol):
         """
 
 
-@dataclass(frozen=True)
-class Queue:
-    """What may wait while the engine is away, of one room."""
-
-    lines: int = 10_000
-    bytes: int = 1024 * 1024
-
-
 class Node:
     """A process that shares its rooms with others: one for all its services."""
 
@@ -56,7 +48,6 @@ class Node:
         """@param identity: a name that no other node ever had.
         @param say: logs a line for the operator.
         """
-        queue = queue or Queue()
         self.identity = identity
         self._engine = engine
         self._clock = clock
@@ -68,7 +59,7 @@ class Node:
         self._toldWhy = ""
         self._toldAt = 0.0
         self.isUp = False
-        self.outbox = Outbox(clock, self._store, self._encode, self._refused, queue.lines, queue.bytes)
+        self.outbox = Outbox(clock, self._store, self._encode, self._refused, queue or Queue())
         self.inbox = Inbox(identity, self._services, self.outbox.settle, say)
         self.presence = Presence(self.identity, clock, self._tell, self._changed)
 

@@ -1,8 +1,7 @@
-"""What is said at this node, on its way into the engine's log: queued, numbered, sent until it is there."""
+"""What is said at this node, on its way into the engine's log: numbered, and sent until it is there."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -10,43 +9,22 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from ..counts import SECONDS, Histogram
-
-Topic = tuple[str, str]
-"""The service and the room."""
+from .waiting import Batch, Line, Queue, Topic, Waiting
 
 WINDOW: Final = 32
 """Batches on their way at once. With 1 each waits for the one before it; 64 are no faster than 32."""
-_LINES: Final = 500
-"""Of one batch."""
-_BYTES: Final = 64 * 1024
-"""Of one batch's lines; one line may be longer."""
-_OVERHEAD: Final = 100
-"""Bytes that a line that waits counts beside its text."""
 _EXPANSION: Final = 8
 """Times its own length a text may take in an entry: JSON writes a control in six bytes."""
 _OTHERS: Final = 2048
 """Bytes of an entry beside its topic and its lines, at most."""
-_ROOMS: Final = 64
-"""Together all rooms may have as much waiting as so many rooms."""
 _PAUSE: Final = (0.25, 4.0)
 """Seconds until what failed is sent again: at first, and at most."""
 
 
-class Line(NamedTuple):
-    """Something that was said."""
-
-    text: str
-    keep: bool
-    """Whether newcomers will be shown it."""
-
-
-class _Batch(NamedTuple):
+class _Entry(NamedTuple):
     number: int
-    topic: Topic
+    batch: Batch
     data: bytes
-    lines: int
-    size: int
-    since: float
 
 
 class OutboxCounts:
@@ -64,7 +42,7 @@ class OutboxCounts:
 
 
 class Outbox:
-    """Lines wait here while the engine is away, bounded for each room, and leave in their order.
+    """Lines wait here while the engine is away, and leave in their order.
 
     Those that are taken while others are on their way leave together, in one entry of the log for each room.
     """
@@ -75,26 +53,19 @@ class Outbox:
         store: Callable[[Topic, int, bytes], Deferred[int]],
         encode: Callable[[Topic, int, int, Sequence[Line]], bytes],
         refused: Callable[[str], None],
-        maxLines: int,
-        maxBytes: int,
+        bounds: Queue,
     ) -> None:
         """@param store: puts an entry of a number into the log.
         @param encode: gives an entry: its topic and number, the number before which all are there, its
             lines.
         @param refused: is told why entries fail, when they do again and again.
-        @param maxLines: how many lines of one room may wait.
-        @param maxBytes: bytes of them.
         """
         self._clock = clock
         self._store = store
         self._encode = encode
         self._refused = refused
-        self._maxLines = maxLines
-        self._maxBytes = maxBytes
-        self._waiting: dict[Topic, deque[tuple[Line, float]]] = {}
-        self._owed: dict[Topic, tuple[int, int]] = {}
-        self._total = 0
-        self._unsettled: dict[int, _Batch] = {}
+        self.waiting = Waiting(bounds)
+        self._unsettled: dict[int, _Entry] = {}
         self._flying: set[int] = set()
         self._number = 0
         self._era = 0
@@ -108,24 +79,16 @@ class Outbox:
     @property
     def owed(self) -> int:
         """How many lines are not in the log yet."""
-        return sum(lines for lines, _ in self._owed.values())
+        return self.waiting.owed
 
     def say(self, topic: Topic, line: Line) -> bool:
         """Take a line; False if too much waits already."""
-        size = _sizeOf(line)
-        lines, total = self._owed.get(topic, (0, 0))
-        if (
-            lines >= self._maxLines
-            or total + size > self._maxBytes
-            or self._total + size > _ROOMS * self._maxBytes
-            or not self._fits(topic, line, size)
-        ):
+        size = line.size
+        if not (self.waiting.hasRoom(topic, size) and self._fits(topic, line, size)):
             self.counts.dropped += 1
             return False
-        self._owed[topic] = lines + 1, total + size
-        self._total += size
+        self.waiting.add(topic, line, size, self._clock.seconds())
         self.counts.lines += 1
-        self._waiting.setdefault(topic, deque()).append((line, self._clock.seconds()))
         if not self._isDue and self._isUp:
             self._isDue = True
             self._clock.callLater(0, self._turnEnds)
@@ -159,37 +122,25 @@ class Outbox:
 
     def _again(self) -> None:
         self._isStuck = False
-        for batch in [*self._unsettled.values()]:
-            self.counts.resent += batch.lines
-            self._send(batch)
+        for entry in [*self._unsettled.values()]:
+            self.counts.resent += len(entry.batch.lines)
+            self._send(entry)
         self._flush()
 
     def _flush(self) -> None:
-        while self._isUp and not self._isStuck and self._waiting and len(self._unsettled) < WINDOW:
-            # Rooms take turns.
-            topic = next(iter(self._waiting))
-            queue = self._waiting.pop(topic)
-            lines: list[Line] = []
-            size, since = 0, queue[0][1]
-            most = min(_BYTES, self.limit // _EXPANSION)
-            while queue and len(lines) < _LINES and (not lines or size + _sizeOf(queue[0][0]) <= most):
-                line, _ = queue.popleft()
-                lines.append(line)
-                size += _sizeOf(line)
-            if queue:
-                self._waiting[topic] = queue
+        while self._isUp and not self._isStuck and self.waiting and len(self._unsettled) < WINDOW:
+            batch = self.waiting.next(self.limit // _EXPANSION)
             self._number += 1
             settled = next(iter(self._unsettled), self._number)
-            data = self._encode(topic, self._number, settled, lines)
-            batch = _Batch(self._number, topic, data, len(lines), size, since)
-            self._unsettled[self._number] = batch
-            self._send(batch)
+            data = self._encode(batch.topic, self._number, settled, batch.lines)
+            entry = self._unsettled[self._number] = _Entry(self._number, batch, data)
+            self._send(entry)
 
-    def _send(self, batch: _Batch) -> None:
-        era, number = self._era, batch.number
-        if len(batch.data) > self.limit:
+    def _send(self, entry: _Entry) -> None:
+        era, number = self._era, entry.number
+        if len(entry.data) > self.limit:
             # It takes less than when this was said.
-            self.counts.dropped += batch.lines
+            self.counts.dropped += len(entry.batch.lines)
             self._settle(number)
             return
         self._flying.add(number)
@@ -213,7 +164,7 @@ class Outbox:
                     self._refused(str(failure.value))
                 self._retry()
 
-        self._store(batch.topic, number, batch.data).addCallbacks(stored, failed)
+        self._store(entry.batch.topic, number, entry.data).addCallbacks(stored, failed)
 
     def _retry(self) -> None:
         """When all that were on their way have come to an end, and one has failed, send anew."""
@@ -225,20 +176,14 @@ class Outbox:
     def settle(self, number: int) -> None:
         """A batch is in the log."""
         if number in self._unsettled:
-            self.counts.storing.observe(self._clock.seconds() - self._unsettled[number].since)
+            self.counts.storing.observe(self._clock.seconds() - self._unsettled[number].batch.since)
             self._settle(number)
             self._flush()
 
     def _settle(self, number: int) -> None:
         """Think of a batch no more."""
-        batch = self._unsettled.pop(number)
-        lines, size = self._owed[batch.topic]
-        self._total -= batch.size
-        if lines > batch.lines:
-            self._owed[batch.topic] = lines - batch.lines, size - batch.size
-        else:
-            del self._owed[batch.topic]
-        if not self._unsettled and not self._waiting:
+        self.waiting.forget(self._unsettled.pop(number).batch)
+        if not self._unsettled and not self.waiting:
             done, self._done = self._done, []
             for each in done:
                 each.callback(None)
@@ -246,12 +191,8 @@ class Outbox:
     def drained(self) -> Deferred[None]:
         """Fire when all is in the log."""
         deferred: Deferred[None] = Deferred()
-        if self._unsettled or self._waiting:
+        if self._unsettled or self.waiting:
             self._done.append(deferred)
         else:
             deferred.callback(None)
         return deferred
-
-
-def _sizeOf(line: Line) -> int:
-    return len(line.text.encode("utf-8", "surrogatepass")) + _OVERHEAD

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
-from .outbox import Topic
+from .waiting import Topic
 from .wire import Entry
 
 

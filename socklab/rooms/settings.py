@@ -6,7 +6,7 @@ import ssl
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from .node import Queue
+from .waiting import Queue
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from twisted.logger import Logger
 
 from .memory import Arrived, Departed, Member, MemoryRooms, Named, Outnamed, Room, RoomEvent, folded
 from .node import Node
-from .outbox import Line
 from .places import Place
 from .presence import GONE
+from .waiting import Line
 
 _log: Final = Logger(namespace="socklab")
 

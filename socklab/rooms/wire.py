@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from .outbox import Line, Topic
+from .waiting import Line, Topic
 
 
 class Unreadable(Exception):

@@ -10,7 +10,8 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 
 from ..rooms.engine import EngineClient, EngineError, Log
-from ..rooms.node import Node, Queue
+from ..rooms.node import Node
+from ..rooms.waiting import Queue
 
 _STEP: Final = 0.25
 """Seconds that pass at once: a node that hears of a minute in one step has slept itself, and blames nobody."""

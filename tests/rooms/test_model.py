@@ -11,8 +11,9 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 
 from socklab import MemoryRooms, Outnamed, RoomEvent
 from socklab.message import Encoded
-from socklab.rooms.node import Node, Queue
+from socklab.rooms.node import Node
 from socklab.rooms.spread import SpreadRooms
+from socklab.rooms.waiting import Queue
 from socklab.rooms.wire import decodeEntry
 from socklab.testing import MemoryEngine
 

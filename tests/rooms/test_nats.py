@@ -17,9 +17,9 @@ from twisted.logger import LogEvent, globalLogPublisher
 
 from socklab.rooms.engine import EngineError, Log
 from socklab.rooms.node import Node
-from socklab.rooms.outbox import Line
 from socklab.rooms.places import Place
 from socklab.rooms.settings import EngineSettings
+from socklab.rooms.waiting import Line
 from tests.cluster.engine import EngineNode, StartEngine
 
 pytest.importorskip("nats", reason="nats-py is not installed: the extra `cluster` brings it")

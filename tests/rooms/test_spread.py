@@ -7,9 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from socklab.protocols.chat import ChatFactory
-from socklab.rooms.node import Queue
-from socklab.rooms.outbox import Line
 from socklab.rooms.spread import SpreadRooms
+from socklab.rooms.waiting import Line, Queue
 from socklab.rooms.wire import decodeEntry, encodeEntry
 from socklab.testing import MemoryEngine, MemoryServer, StreamPeer
 
@@ -154,7 +153,7 @@ def test_full(engine: MemoryEngine, serve: Serve) -> None:
     """When too much waits, who speaks is told that only those at its server hear it; the rest goes out."""
     first, second = two(engine, serve)
     assert first.node is not None
-    first.node.outbox._maxLines = 3
+    first.node.outbox.waiting.bounds = Queue(lines=3)
     here, beside, there = join(engine, first, first, second)
     engine.stop()
     for text in ("1", "2", "3", "4"):
