@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import pytest
 
 from tests.clients.outside import requireClient
 from tests.process import CHECKOUT
+
+from .entered import Entered
 
 CONFIGS: Final = CHECKOUT / "configs" / "cluster"
 
@@ -34,7 +35,7 @@ ANSWER: Final = 2
 """Seconds that its monitor has to answer; a paused one does not."""
 
 
-class EngineNode:
+class EngineNode(Entered):
     """One nats-server with JetStream; a context manager, healthy when entered. Its ports stay its own."""
 
     def __init__(
@@ -142,22 +143,17 @@ class EngineNode:
         """Let it go on."""
         os.kill(self.pid, signal.SIGCONT)
 
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-            self.waitUntilHealthy()
-        except BaseException:
-            self.kill()
-            raise
-        return self
+    def enter(self) -> None:
+        """Start it, and wait until it is healthy."""
+        self.start()
+        self.waitUntilHealthy()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def leave(self) -> None:
+        """End it."""
         self.kill()
 
 
-class EngineCluster:
+class EngineCluster(Entered):
     """Nodes that are one engine, by configs/cluster/nats-server.conf; a context manager, healthy when entered."""
 
     def __init__(self, folder: Path, size: int = 3, address: str = "127.0.0.1") -> None:
@@ -198,19 +194,14 @@ class EngineCluster:
         for each in self.nodes:
             each.waitUntilHealthy()
 
-    def __enter__(self) -> Self:
-        try:
-            for each in self.nodes:
-                each.start()
-            self.waitUntilHealthy()
-        except BaseException:
-            self.__exit__(None, None, None)
-            raise
-        return self
+    def enter(self) -> None:
+        """Start them at once, and wait until they are healthy."""
+        for each in self.nodes:
+            each.start()
+        self.waitUntilHealthy()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def leave(self) -> None:
+        """End all."""
         for each in self.nodes:
             each.kill()
 

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from types import TracebackType
-from typing import Final, NamedTuple, Self
+from typing import Final, NamedTuple
 
 from tests.process import Server
 
 from .engine import CONFIGS, PATIENCE, TOKEN, freePorts, onAsyncio
+from .entered import Entered
 
 TOKEN_HASH: Final = "sha256:" + 64 * "0"
 """Nobody's token."""
@@ -116,7 +116,7 @@ class Node:
             self._server.__exit__(None, None, None)
 
 
-class Nodes:
+class Nodes(Entered):
     """Three of them, as of one cluster; a context manager, all ready when entered."""
 
     def __init__(
@@ -138,26 +138,21 @@ class Nodes:
             Node(folder, 3, self.ports, third.engines if third else engines, changes, arguments, third)
         )
 
-    def __enter__(self) -> Self:
-        try:
-            for each in self.all:
-                each.begin()
-            for each in self.all:
-                each.server.__enter__()
-        except BaseException:
-            self.__exit__(None, None, None)
-            raise
-        return self
+    def enter(self) -> None:
+        """Start them at once, and wait until they are ready."""
+        for each in self.all:
+            each.begin()
+        for each in self.all:
+            each.server.__enter__()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def leave(self) -> None:
+        """End all, whatever becomes of one."""
         with ExitStack() as stack:
             for each in self.all:
                 stack.callback(each.end)
 
 
-class Front:
+class Front(Entered):
     """HAProxy by configs/cluster/haproxy.cfg; a context manager, in which it has found all nodes ready."""
 
     def __init__(self, nodes: Nodes) -> None:
@@ -197,17 +192,12 @@ class Front:
             assert time.monotonic() < deadline, self.states()
             time.sleep(0.02)
 
-    def __enter__(self) -> Self:
-        try:
-            for number in (1, 2, 3):
-                self.waitFor(number, "UP")
-        except BaseException:
-            self.__exit__(None, None, None)
-            raise
-        return self
+    def enter(self) -> None:
+        """Wait until it has found all nodes ready; it was started with its ports."""
+        for number in (1, 2, 3):
+            self.waitFor(number, "UP")
 
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def leave(self) -> None:
+        """End it."""
         self._process.kill()
         self._process.wait()

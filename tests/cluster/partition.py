@@ -56,7 +56,7 @@ async def _partition(folder: Path, seconds: float, within: float, isAlone: bool)
                     finally:
                         await lost.leave()
             finally:
-                nodes.__exit__(None, None, None)
+                nodes.leave()
 
 
 async def _apart(
