@@ -341,14 +341,6 @@ def test_no_tls() -> None:
     assert asyncio.run(main()) == ("URL: it speaks without TLS, and the URL says tls:", b"")
 
 
-def test_without_jetstream(start_engine: StartEngine, tmp_path: Path) -> None:
-    """An engine without JetStream is told as that."""
-    config = tmp_path / "plain.conf"
-    config.write_text('host: "127.0.0.1"\n')
-    server = start_engine(config=config)
-    assert whyDown(EngineSettings((server.url,))).startswith(f"{server.url}: it runs without JetStream: ")
-
-
 def test_nobody(shared_engine: EngineNode) -> None:
     """Where nobody listens the line says so, and where; of several servers one that is there will do."""
     assert whyDown(EngineSettings(("nats://me:secret@127.0.0.1:1",))) == "nats://127.0.0.1:1: connection refused"
