@@ -30,8 +30,11 @@ class EngineClient(Protocol):
     def engineUp(self, log: Log) -> None:
         """The engine can be reached; `read` has to be called anew."""
 
-    def engineDown(self, why: str) -> None:
-        """It cannot be reached, or no longer; told with each attempt."""
+    def engineDown(self, why: str, isMistake: bool = False) -> None:
+        """It cannot be reached, or no longer; told with each attempt.
+
+        @param isMistake: whether it takes somebody to mend that.
+        """
 
     def entryRead(self, sequence: int, stored: float, data: bytes) -> None:
         """This is the log's next entry.

@@ -21,7 +21,7 @@ from .wire import Unreadable, encodeEntry
 _log: Final = Logger(namespace="socklab")
 
 _QUIET: Final = 60.0
-"""Seconds between two reasons why the engine cannot be reached, in the log."""
+"""Seconds between two reasons why the engine cannot be reached, in the log; a mistake is told at once."""
 
 
 class Spread(Hearer, Protocol):
@@ -145,11 +145,11 @@ class Node:
         self.presence.up()
         self.outbox.up(log.limit)
 
-    def engineDown(self, why: str) -> None:
+    def engineDown(self, why: str, isMistake: bool = False) -> None:
         """Wait until it is back."""
         now = self._clock.seconds()
         isNews = self.isUp or not self._toldWhy
-        if isNews or (why != self._toldWhy and now - self._toldAt >= _QUIET):
+        if isNews or (why != self._toldWhy and (isMistake or now - self._toldAt >= _QUIET)):
             self._toldAt = now
             self._toldWhy = why
             wait = "; members here go on, and what they say waits" if isNews else ""

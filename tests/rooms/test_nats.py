@@ -53,7 +53,7 @@ class Listener:
         self.changed.set()
         self.engine.read(self.entries[-1][0] if self.entries else 0)
 
-    def engineDown(self, why: str) -> None:
+    def engineDown(self, why: str, isMistake: bool = False) -> None:
         """Keep why."""
         self.downs.append(why)
         self.changed.set()

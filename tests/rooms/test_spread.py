@@ -277,7 +277,7 @@ def test_wiped(engine: MemoryEngine, serve: Serve) -> None:
 
 
 def test_log(engine: MemoryEngine) -> None:
-    """The log has a line when the engine is lost, and one when it is back, however often it is tried."""
+    """The log has a line when the engine is lost, what somebody has to mend, and when it is back, once each."""
     said: list[str] = []
     node = engine.node(say=said.append)
     node.start()
@@ -285,12 +285,15 @@ def test_log(engine: MemoryEngine) -> None:
     engine.stop()
     for _ in range(10):
         node.engineDown("connection refused")
+    for _ in range(10):
+        node.engineDown("the credentials are wrong", isMistake=True)
     node.publish("chat", "lobby", "hello", False)
     engine.start()
     engine.advance(1)
     assert said == [
         "rooms: the engine is there",
         "rooms: the engine cannot be reached: the engine has ended; members here go on, and what they say waits",
+        "rooms: the engine cannot be reached: the credentials are wrong",
         "rooms: the engine is there; lines that go out: 1",
     ]
 

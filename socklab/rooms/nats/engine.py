@@ -19,7 +19,7 @@ from ..engine import EngineClient, EngineError, Log
 from ..settings import EngineSettings, shownUrl
 from .acknowledged import Acknowledged, Message
 from .connection import CLOSE, close, opened
-from .reasons import Lost, reasonOf
+from .reasons import Lost, isMistake, reasonOf
 from .stream import Reader
 from .subjects import Subjects
 
@@ -114,7 +114,7 @@ class NatsEngine:
                 return
             except Exception as error:
                 if self._listener is not None:
-                    self._listener.engineDown(self._explained(error))
+                    self._listener.engineDown(self._explained(error), isMistake(error))
             await asyncio.sleep(self._pause * random.uniform(1, 1.5))
             self._pause = min(2 * self._pause, _PAUSE[1])
 
