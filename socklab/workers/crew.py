@@ -40,8 +40,11 @@ class Host(Protocol):
     def heard(self, worker: int, told: Told) -> None:
         """A worker has told something."""
 
+    def accepts(self, worker: int) -> bool:
+        """Tell whether a worker takes newcomers."""
+
     def served(self, worker: int) -> None:
-        """A worker serves now."""
+        """A worker has told that it serves now."""
 
     def died(self, worker: int) -> None:
         """A worker has ended."""
@@ -69,7 +72,7 @@ class Crew:
         self.restarts = 0
         self._backOffs: dict[int, BackOff] = {}
         self._timers: dict[int, IDelayedCall] = {}
-        self.watchdog = Watchdog(clock, self.members.values())
+        self.watchdog = Watchdog(clock, self.members.values(), host.accepts)
         self._started = False
         self._ended: Deferred[None] | None = None
 

@@ -78,6 +78,10 @@ class Page:
         """Give how many a worker has."""
         return self._counts[column * MOST + worker]
 
+    def accepts(self, worker: int) -> bool:
+        """Tell whether a worker takes newcomers."""
+        return bool(self.get(worker, _ALIVE))
+
     def sum(self, column: int) -> int:
         """Give how many all have; those who leave have some, too."""
         first = column * MOST
@@ -201,9 +205,7 @@ class Shared:
     def elsewhere(self) -> list[int]:
         """Give how many connections each of the others has that serve."""
         page, mine = self._page, self._worker
-        return [
-            page.get(each, HOUSE) for each in range(1, page.top + 1) if each != mine and page.get(each, _ALIVE)
-        ]
+        return [page.get(each, HOUSE) for each in range(1, page.top + 1) if each != mine and page.accepts(each)]
 
     def total(self, service: str) -> int:
         """Give how many connections of a service all have; without its name those of all services."""

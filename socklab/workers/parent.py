@@ -111,8 +111,12 @@ class WorkersLab(LabProcess):
         self._page.top = self._held.workers
         self.crew.resize(self._held.workers)
 
+    def accepts(self, worker: int) -> bool:
+        """Tell whether a worker takes newcomers (`Host`)."""
+        return self._page.accepts(worker)
+
     def served(self, worker: int) -> None:
-        """A worker serves now (`Host`)."""
+        """A worker has told that it serves now (`Host`)."""
         self._look()
         if self._desk is not None:
             self._desk.served(worker)

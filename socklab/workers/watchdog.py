@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any, Final
 
 from .member import Member, tell
@@ -16,10 +16,14 @@ itself, with the whole machine say, has not asked meanwhile, and blames nobody."
 class Watchdog:
     """Kills workers that serve and do not answer."""
 
-    def __init__(self, clock: Any, members: Collection[Member]) -> None:
-        """@param members: all workers, whoever they are by then."""
+    def __init__(self, clock: Any, members: Collection[Member], accepts: Callable[[int], bool]) -> None:
+        """@param members: all workers, whoever they are by then.
+        @param accepts: tells whether one takes newcomers: it may hang at the first, before it has told that it
+            serves.
+        """
         self._clock = clock
         self._members = members
+        self._accepts = accepts
         self._isStarted = False
         self.patience = 30.0
         """Seconds that a worker may be silent."""
@@ -33,7 +37,7 @@ class Watchdog:
     def _ask(self) -> None:
         self._clock.callLater(self.patience / _TIMES, self._ask)
         for each in self._members:
-            if not each.serving:
+            if not (each.serving or self._accepts(each.number)):
                 # It may have much to import, and to prepare.
                 continue
             each.silent += 1

@@ -42,13 +42,19 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def member(clock: Clock) -> Member:
+def taking() -> set[int]:
+    """The numbers of those that take newcomers."""
+    return set()
+
+
+@pytest.fixture
+def member(clock: Clock, taking: set[int]) -> Member:
     """A worker that serves, and is looked after."""
     made = Member(2, Keeper(), clock)
     made.process = Process()
     made.serving = True
     made.channel.makeConnection(StringTransport())
-    watchdog = Watchdog(clock, [made])
+    watchdog = Watchdog(clock, [made], taking.__contains__)
     watchdog.patience = 30
     watchdog.start()
     return made
@@ -85,9 +91,11 @@ def test_asleep(clock: Clock, member: Member) -> None:
     assert member.process.signals == []
 
 
-def test_starts(clock: Clock, member: Member) -> None:
-    """One that does not serve yet may take its time."""
+def test_starts(clock: Clock, member: Member, taking: set[int]) -> None:
+    """One that does not serve yet may take its time; one that hangs at its first newcomer may not."""
     member.serving = False
-    member.silent = 0
     clock.pump([3] * 100)
     assert member.process.signals == []
+    taking.add(member.number)
+    clock.pump([3] * 11)
+    assert member.process.signals[0] == "SIGABRT"
