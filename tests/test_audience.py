@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from socklab import Audience, Factory, Lines, MessageProtocol
@@ -200,6 +200,7 @@ def whatReaches(steps: list[tuple[str, int]], trouble: str, whom: int, watched: 
     st.sampled_from(TROUBLE),
     st.integers(0, 11),
 )
+@example([("say", 0), ("tell", 0), ("full", 0)], "abort", 0)
 def test_the_short_way_is_as_the_long_one(steps: list[tuple[str, int]], trouble: str, whom: int) -> None:
     """To be written to together, or one by one since somebody watches, makes no difference to any peer: the same
     bytes in the same order, the same cuts, the same counts; whoever does not read, leaves or closes meanwhile."""

@@ -176,7 +176,7 @@ class Audience:
         To be told something may make a protocol send, say, come or go: `_told`, with what `_stopStraight` adds to
         it, is then right at every moment.
         """
-        if self._flushing:
+        if self._flushing or not self.waiting:
             return
         self._flushing = True
         self._end = len(self.waiting)
@@ -197,11 +197,11 @@ class Audience:
         told, end = self._told, self._end
         messages = [each for each in self._inFormatOf(company.anyone)[:end] if each is not None]
         joined = b"".join([each.wire for each in messages])
-        rest: list[Any]
-        if isClear and not company.isWatched and self._sayStraight(company, joined, messages):
-            rest = [*company.slow, *(each for each, count in told.items() if count < end)]
-        else:
-            rest = company.members()
+        rest: list[Any] = []
+        if not (isClear and not company.isWatched and self._sayStraight(company, joined, messages)):
+            rest += [each for each in company.quick if each not in told]
+        # Who was told in part comes last, however the others are told.
+        rest += [*company.slow, *(each for each, count in told.items() if count < end)]
         if rest:
             self._stopStraight()
         for transport in rest:

@@ -39,10 +39,6 @@ class Company:
         """One of them; they are not nobody."""
         return next(iter(self.quick or self.slow))
 
-    def members(self) -> list[Any]:
-        """Give all of them."""
-        return [*self.quick, *self.slow]
-
     def add(self, member: Any) -> None:
         """One more, if it is none of them already."""
         if member not in self.quick:
