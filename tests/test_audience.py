@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from socklab import Audience, Factory, Lines, MessageProtocol
 from socklab.events import Cut, MessageSent
 from socklab.limits import Limits
 from socklab.protocols.chat import ChatFactory
+from socklab.rooms.company import Straight
 from socklab.testing import MemoryServer
 
 
@@ -205,6 +208,50 @@ def test_the_short_way_is_as_the_long_one(steps: list[tuple[str, int]], trouble:
     """To be written to together, or one by one since somebody watches, makes no difference to any peer: the same
     bytes in the same order, the same cuts, the same counts; whoever does not read, leaves or closes meanwhile."""
     assert whatReaches(steps, trouble, whom, watched=False) == whatReaches(steps, trouble, whom, watched=True)
+
+
+class Way:
+    """Takes as much of what is sent at once as it is told; the rest is put."""
+
+    def __init__(self, takes: int | None, then: Callable[[], object]) -> None:
+        """@param takes: bytes; None: all, and does not say so; -1: none, for the system has an error."""
+        self.data = b""
+        self.send = self._none if takes is None else self._some
+        self._takes, self._then = takes or 0, then
+
+    def _none(self, data: bytes) -> None:
+        self.data += data
+
+    def _some(self, data: bytes) -> int:
+        if self._takes < 0:
+            raise BlockingIOError
+        self.data += data[: self._takes]
+        return min(self._takes, len(data))
+
+    def put(self, data: bytes | memoryview) -> None:
+        """Take the rest."""
+        self.data += data
+        self._then()
+
+
+@given(st.lists(st.sampled_from([None, 0, 1, 3, 9, 9, 9, 9, -1]), max_size=12), st.integers(-1, 12))
+def test_who_takes_less(takes: list[int | None], stopsAt: int) -> None:
+    """Whoever takes some, none or all at once gets all, once, until somebody has it stopped: then it is known who
+    has had it."""
+    told: list[int] = []
+
+    def stop(who: int) -> None:
+        if who == stopsAt:
+            told.extend(straight.stop())
+
+    ways = [Way(each, partial(stop, who)) for who, each in enumerate(takes)]
+    company: Any = SimpleNamespace(quick=dict(enumerate(ways)))
+    straight = Straight(company, [3])
+    straight.say(b"one line\n")
+    hears = [who for who in range(len(ways)) if who != 3 and (who <= stopsAt or not straight.isStopped)]
+    assert [each.data for each in ways] == [b"one line\n" if who in hears else b"" for who in range(len(ways))]
+    assert straight.count == len(hears)
+    assert told == (hears if straight.isStopped else [])
 
 
 class TestOneTurn:

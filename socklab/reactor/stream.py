@@ -131,7 +131,7 @@ class Connection(Endpoint, Wire):
             if type(output) is bytes and self.streamingProducer:
                 # Nothing is to be done but to send.
                 self._output = None
-                self._put(output)
+                self.put(output)
             else:
                 self.settle()
 
@@ -230,13 +230,11 @@ class Connection(Endpoint, Wire):
             self._flush()
             self._settleLater()
 
-    def through(self) -> Callable[[bytes], object]:
-        """Give what sends at once, while nothing waits for the end of the turn: the socket's own.
-
-        Not for who listens in, and has put a function in the place of `write`.
-        """
+    def through(self) -> Wire | None:
+        """Give what sends at once, while nothing waits for the end of the turn; None if somebody listens in, and
+        has put a function in the place of `write`."""
         isOwn = getattr(self.write, "__self__", None) is self
-        return self._put if isOwn else self.write
+        return super().through() if isOwn else None
 
     def writeSequence(self, data: Iterable[bytes]) -> None:
         """Send several pieces (`ITransport`)."""
@@ -250,8 +248,8 @@ class Connection(Endpoint, Wire):
             self._flush()
             *first, last = filter(None, pieces)
             for piece in first:
-                self._put(piece, _MORE)
-            self._put(last)
+                self.put(piece, _MORE)
+            self.put(last)
             self._settleLater()
 
     def _flush(self) -> None:
@@ -262,7 +260,7 @@ class Connection(Endpoint, Wire):
             output = b"".join(output)
         if output:
             # The end leaves with the last bytes, not in a packet of its own.
-            self._put(output, _MORE if self._writeEnds and self.producer is None else 0)
+            self.put(output, _MORE if self._writeEnds and self.producer is None else 0)
 
     def settle(self) -> None:
         """Send what was written, then do what was to be done after it (`Settled`)."""

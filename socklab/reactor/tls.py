@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, cast
 
 from twisted.internet.interfaces import ISSLTransport
@@ -25,9 +25,8 @@ class TLSConnection(Connection):
         if self.connected:
             self.protocol.write(data)
 
-    def through(self) -> Callable[[bytes], object]:
-        """Give what sends encrypted: nothing goes past TLS."""
-        return self.write
+    def through(self) -> None:
+        """Nothing goes past TLS."""
 
     def writeSequence(self, data: Iterable[bytes]) -> None:
         """Send several pieces encrypted (`ITransport`)."""

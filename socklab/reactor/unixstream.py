@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from socket import socket as Socket
 from typing import Any, Final
 
@@ -60,9 +60,8 @@ class UnixConnection(Connection):
         """Send several pieces (`ITransport`), after the descriptors that wait."""
         self.write(b"".join(data))
 
-    def through(self) -> Callable[[bytes], object]:
-        """Give what sends after the descriptors that wait."""
-        return self.write
+    def through(self) -> None:
+        """Nothing overtakes the descriptors that wait."""
 
     def settle(self) -> None:
         """Send what was written, and the descriptors with it (`Settled`)."""

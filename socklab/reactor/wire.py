@@ -38,6 +38,7 @@ class Watch:
         self.loop = loop
         self._epoll = epoll()
         self._watched: dict[int, Watched] = {}
+        self._looking = False
         self._later: list[Callable[[], None]] = []
         loop.add_reader(self._epoll.fileno(), self._look)
         self._spare = _nothing()
@@ -68,15 +69,22 @@ class Watch:
 
     def afterwards(self, call: Callable[[], None]) -> None:
         """Do something when all that have something now were served."""
-        self._later.append(call)
+        if self._looking:
+            self._later.append(call)
+        else:
+            self.loop.call_soon(call)
 
     def _look(self) -> None:
         watched = self._watched
-        for descriptor, events in self._epoll.poll(0, _AT_ONCE):
-            # One that was served before in this turn may have closed it.
-            each = watched.get(descriptor)
-            if each is not None:
-                each.ready(events)
+        self._looking = True
+        try:
+            for descriptor, events in self._epoll.poll(0, _AT_ONCE):
+                # One that was served before in this turn may have closed it.
+                each = watched.get(descriptor)
+                if each is not None:
+                    each.ready(events)
+        finally:
+            self._looking = False
         if self._later:
             later, self._later = self._later, []
             for call in later:
@@ -112,6 +120,10 @@ def _nothing() -> BinaryIO | None:
         return None
 
 
+def _toNobody(data: bytes) -> None:
+    """It is closed."""
+
+
 class Wire:
     """A connected socket: what is written is sent at once, and what the system does not take is kept."""
 
@@ -128,7 +140,11 @@ class Wire:
         "_wanted",
         "_watch",
         "_watched",
+        "send",
     )
+
+    send: Callable[[bytes], int | None]
+    """For who asks `through`: it sends at once, and gives how many bytes the system took; None if `put` did it."""
 
     def _wire(self, watch: Watch, accepted: Socket) -> None:
         """Begin with a socket."""
@@ -235,8 +251,13 @@ class Wire:
 
     # Sending
 
-    def _put(self, data: bytes, more: int = 0) -> None:
-        """Send, or keep.
+    def through(self) -> Wire | None:
+        """Give what has `send`, to be called from C for many at once, and `put` for what that has not sent."""
+        self.send = _toNobody if self._closing else self.put if self._waiting else self._socket.send
+        return self
+
+    def put(self, data: bytes | memoryview, more: int = 0) -> None:
+        """Send, or keep what the system does not take.
 
         @param more: `MSG_MORE` if FIN follows at once, and shall leave with it.
         """
@@ -255,6 +276,8 @@ class Wire:
                 return
         if self._rest is None:
             self._rest = deque()
+            # Nothing may overtake it.
+            self.send = self.put
             self._want(EPOLLOUT)
         self._rest.append(memoryview(data)[sent:] if sent else data)
         self._waiting += len(data) - sent
@@ -280,6 +303,7 @@ class Wire:
             return
         if not rest:
             self._rest = None
+            self.send = self._socket.send
             self._wanted &= ~EPOLLOUT
             if self._closing:
                 self._release()
@@ -332,5 +356,6 @@ class Wire:
             self._watched = 0
         self._descriptor = -1
         self._rest = None
+        self.send = _toNobody
         self._waiting = 0
         self._socket.close()

@@ -130,11 +130,6 @@ class MemoryTransport:
             self._producerPaused = True
             self._producer.pauseProducing()
 
-    def through(self) -> Any:
-        """Give what sends at once."""
-        # Whatever stands in the place of `write` by then.
-        return lambda data: self.write(data)
-
     def writeSequence(self, iovec: Any) -> None:
         """Send."""
         self.write(b"".join(iovec))

@@ -33,6 +33,17 @@ class Owner(TypingProtocol):
         """What was waiting exceeded a limit, said in words; abort."""
 
 
+class Through(TypingProtocol):
+    """What writes to a transport at once."""
+
+    @property
+    def send(self) -> Callable[[bytes], int | None]:
+        """Send, and give how many bytes were taken; None for all of them. What raises OSError has taken none."""
+
+    def put(self, data: bytes | memoryview) -> None:
+        """Send what `send` has not taken, now or when the peer has read; bytes if it has taken none."""
+
+
 class Following(TypingProtocol):
     """What is said to many of whom the peer is one, and reaches it a turn later (`socklab.rooms`)."""
 
@@ -42,7 +53,7 @@ class Following(TypingProtocol):
     def catchUp(self, transport: Any) -> None:
         """Send a peer what has yet to reach it."""
 
-    def quicken(self, transport: Any, write: Callable[[bytes], object]) -> None:
+    def quicken(self, transport: Any, through: Through) -> None:
         """Nothing stands between a peer and what writes to it."""
 
     def slacken(self, transport: Any, ended: bool = False) -> None:
@@ -52,11 +63,27 @@ class Following(TypingProtocol):
         """
 
 
-def _throughOf(transport: Any) -> Callable[[bytes], object]:
+class _Written:
+    """Writes to a transport as ever."""
+
+    __slots__ = ("_transport",)
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+
+    def send(self, data: bytes | memoryview) -> None:
+        """Send, now or when the peer has read."""
+        self._transport.write(data)
+
+    put = send
+
+
+def _throughOf(transport: Any) -> Through:
     """Give what writes to a transport at once, if it has such a thing, or what writes to it as ever."""
     # Of the class: TLS passes what it has not itself on to the connection below, where nothing is encrypted.
     through = getattr(type(transport), "through", None)
-    return transport.write if through is None else through(transport)  # type: ignore[no-any-return]
+    found: Through | None = None if through is None else through(transport)
+    return _Written(transport) if found is None else found
 
 
 @implementer(IPushProducer)

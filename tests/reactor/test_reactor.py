@@ -9,6 +9,7 @@ import socket
 import struct
 import sys
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from twisted.trial.unittest import SynchronousTestCase
 pytest.importorskip("uvloop")
 
 from socklab.reactor import UvloopReactor
+from socklab.rooms.company import Straight
 
 MAXIMUM = 30
 """Seconds; only reached on failure."""
@@ -110,7 +112,7 @@ class ReactorTests(ReactorBuilder, SynchronousTestCase):
         def later(transport: Any) -> None:
             transport.write(b"two ")
             settled.append(reactor.settle())
-            transport.through()(b"three ")
+            transport.through().send(b"three ")
             transport.write(b"four")
 
         reactor, port = self.listening(dataReceived=dataReceived)
@@ -129,7 +131,7 @@ class ReactorTests(ReactorBuilder, SynchronousTestCase):
                 """Nothing waits to be sent any more."""
                 if len(transports) == 2 and not settled:
                     settled.append(reactor.settle())
-                    transports[1].through()(b"two ")
+                    transports[1].through().send(b"two ")
                     transports[1].write(b"three")
 
             def stopProducing(self) -> None:
@@ -154,6 +156,7 @@ class ReactorTests(ReactorBuilder, SynchronousTestCase):
     def test_who_listens_in_hears_all(self) -> None:
         """Where somebody has put a function in the place of `write`, nothing goes past it."""
         written: list[bytes] = []
+        ways: list[Any] = []
 
         def dataReceived(protocol: Any, data: bytes) -> None:
             write = protocol.transport.write
@@ -163,13 +166,56 @@ class ReactorTests(ReactorBuilder, SynchronousTestCase):
                 write(data)
 
             protocol.transport.write = listen
-            protocol.transport.through()(b"heard")
+            ways.append(protocol.transport.through())
+            protocol.transport.write(b"heard")
 
         reactor, port = self.listening(dataReceived=dataReceived)
         client = self.connected(port)
         client.send(b"?")
         self.assertEqual(self.heard(reactor, client, b"heard"), b"heard")
-        self.assertEqual(written, [b"heard"])
+        self.assertEqual((written, ways), ([b"heard"], [None]))
+
+    def test_many_are_sent_the_same(self) -> None:
+        """What is sent to many at once reaches each whole and in order, also who reads late, for as long as it is
+        there."""
+        transports: list[Any] = []
+        counts: list[int] = []
+        lost: list[Any] = []
+        said = [b"%d " % number * 20_000 for number in range(10)]
+
+        def connectionMade(protocol: Any) -> None:
+            protocol.transport.getHandle().setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+            transports.append(protocol.transport)
+            if len(transports) == 4:
+                reactor.soon(tell)
+
+        def connectionLost(protocol: Any, reason: Failure) -> None:
+            lost.append(protocol.transport)
+
+        def tell() -> None:
+            company: Any = SimpleNamespace(quick={each: each.through() for each in transports})
+            for number, line in enumerate(said):
+                if number == 5:
+                    clients[1].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    clients[1].close()
+                straight = Straight(company, ())
+                straight.say(line)
+                counts.append(straight.count)
+            for each in transports:
+                each.write(b"end")
+
+        reactor, port = self.listening(connectionMade=connectionMade, connectionLost=connectionLost)
+        clients = [self.connected(port) for _ in range(4)]
+        ears = [Ear(client) for client in (clients[0], *clients[2:])]
+        ended: set[Ear] = set()
+
+        def allHave() -> bool:
+            ended.update(each for each in ears if each.hears(b"end"))
+            return len(ended) == 3 and bool(lost)
+
+        self.until(reactor, allHave)
+        self.assertEqual([bytes(each.data) for each in ears], [b"".join([*said, b"end"])] * 3)
+        self.assertEqual(counts, [4] * 10)
 
     def test_deaf_at_first(self) -> None:
         """A protocol that pauses as it begins gets what came meanwhile when it resumes, whole and in order."""
