@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Endpoint:
-    """One end of a connection; `Connection` adds what goes through it."""
+    """One end of a connection; `Sending` and `Connection` add what goes through it."""
 
     __slots__ = ()
 

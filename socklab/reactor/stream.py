@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from socket import socket as Socket
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -24,58 +24,39 @@ from twisted.python import log
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from .endpoint import Endpoint
-from .wire import Wire
+from .sending import Sending
 
 if TYPE_CHECKING:
     from .ports import ListeningPort
-    from .turn import Turn
 
 _DONE: Final = Failure(ConnectionDone())
 _LOST: Final = Failure(ConnectionLost())
 
-_ENOUGH: Final = 64 * 1024
-"""Bytes that are written within a turn before the socket gets them: only it tells when a producer must pause."""
 _RESET: Final = struct.pack("ii", 1, 0)
 """For SO_LINGER: closing sends RST, not FIN."""
-_MORE: Final = socket.MSG_MORE
 
 
 @implementer(ITCPTransport, ITLSTransport, IConsumer, IPushProducer, IHalfCloseableDescriptor)
 @implementer(ILoggingContext, ISystemHandle)
-class Connection(Endpoint, Wire):
+class Connection(Sending):
     """What a Twisted Protocol has as its transport.
 
     What is written while a protocol handles a read leaves when it returns, all in one system call; what others
     write, at the end of the loop's turn.
     """
 
-    # Thousands of idle connections have one each. The dict is made by who sets an attribute of its own.
+    # Thousands of idle connections have one each.
     __slots__ = (
-        "__dict__",
         "_eof",
-        "_output",
         "_peer",
         "_port",
-        "_producerPaused",
         "_reading",
-        "_size",
-        "_turn",
-        "_writable",
-        "connected",
-        "disconnecting",
-        "producer",
-        "protocol",
         "sessionno",
-        "streamingProducer",
     )
 
     TLS: ClassVar[bool] = False
     _reason: Failure | None = None
     """Why it is closed, where the system does not know."""
-    _writeEnds = False
-
-    producer: Any
 
     def __init__(self, port: ListeningPort, accepted: Socket, peer: Any) -> None:
         """Introduce an accepted connection to the Factory, and its protocol to this.
@@ -83,9 +64,8 @@ class Connection(Endpoint, Wire):
         @param peer: its address, as the system gives it.
         """
         self._port = port
-        self._turn: Turn = port.reactor.turn
-        # Bytes when it is enough to send them, a list when `settle` may have more to do.
-        self._output: bytes | list[bytes] | None = None
+        self._turn = port.reactor.turn
+        self._output = None
         self.connected = self._writable = False
         try:
             self._peer = port.addressOf(peer)
@@ -141,21 +121,6 @@ class Connection(Endpoint, Wire):
         self._reading = False
         self.readConnectionLost(_DONE)
 
-    def pause_writing(self) -> None:
-        """Much waits to be sent (`Wire`)."""
-        self._full = True
-        if self.producer is not None and self.streamingProducer and not self._producerPaused:
-            self._producerPaused = True
-            self._call(self.producer.pauseProducing)
-
-    def resume_writing(self) -> None:
-        """Little waits any more (`Wire`)."""
-        self._full = False
-        if self._producerPaused:
-            self._producerPaused = False
-            self._call(self.producer.resumeProducing)
-        self.settle()
-
     def connection_lost(self, error: OSError | None) -> None:
         """It is closed (`Wire`)."""
         if not self.connected:
@@ -206,127 +171,6 @@ class Connection(Endpoint, Wire):
         self.stopReading()
         self._drop()
 
-    # Sending
-
-    def write(self, data: bytes) -> None:
-        """Send, now or when the peer has read what was sent before (`ITransport`)."""
-        if type(data) is not bytes and not isinstance(data, bytes):
-            raise TypeError("Data must be bytes")
-        if not self._writable or not data:
-            return
-        output = self._output
-        if output is None:
-            self._output = data
-            if self._turn.serving is not self:
-                self._turn.settleLater(self)
-            return
-        if isinstance(output, list):
-            output.append(data)
-            self._size += len(data)
-        else:
-            self._output = [output, data]
-            self._size = len(output) + len(data)
-        if self._size > _ENOUGH:
-            self._flush()
-            self._settleLater()
-
-    def through(self) -> Wire | None:
-        """Give what sends at once, while nothing waits for the end of the turn; None if somebody listens in, and
-        has put a function in the place of `write`."""
-        isOwn = getattr(self.write, "__self__", None) is self
-        return super().through() if isOwn else None
-
-    def writeSequence(self, data: Iterable[bytes]) -> None:
-        """Send several pieces (`ITransport`)."""
-        pieces = list(data)
-        if not all(isinstance(piece, bytes) for piece in pieces):
-            raise TypeError("Data must be bytes")
-        if sum(map(len, pieces)) <= _ENOUGH:
-            Connection.write(self, b"".join(pieces))
-        elif self._writable:
-            # To join them would take as long as to read them.
-            self._flush()
-            *first, last = filter(None, pieces)
-            for piece in first:
-                self.put(piece, _MORE)
-            self.put(last)
-            self._settleLater()
-
-    def _flush(self) -> None:
-        """Send what was written, or have it wait behind what does already."""
-        output = self._output
-        self._output = None
-        if isinstance(output, list):
-            output = b"".join(output)
-        if output:
-            # The end leaves with the last bytes, not in a packet of its own.
-            self.put(output, _MORE if self._writeEnds and self.producer is None else 0)
-
-    def settle(self) -> None:
-        """Send what was written, then do what was to be done after it (`Settled`)."""
-        if self._output is not None:
-            self._flush()
-        if not self.connected:
-            return
-        producer = self.producer
-        if producer is not None and not self.streamingProducer:
-            if not self._waits():
-                self._call(producer.resumeProducing)
-        elif producer is not None and self._producerPaused:
-            # `resume_writing` goes on.
-            return
-        elif self.disconnecting:
-            self._close()
-        elif self._writeEnds and self._writable and not self._waits():
-            self._endWriting()
-
-    def _endWriting(self) -> None:
-        self._writable = False
-        self._sendFin()
-        if IHalfCloseableProtocol.providedBy(self.protocol):
-            self._call(self.protocol.writeConnectionLost)
-
-    def _settleLater(self) -> None:
-        """Have `settle` called, whether there is something to send or not."""
-        output = self._output
-        if output is None:
-            self._output, self._size = [], 0
-            if self._turn.serving is not self:
-                self._turn.settleLater(self)
-        elif not isinstance(output, list):
-            self._output, self._size = [output], len(output)
-
-    # Producers
-
-    def registerProducer(self, producer: Any, streaming: bool) -> None:
-        """Have a producer paused while the peer does not read (`IConsumer`)."""
-        if self.producer is not None:
-            raise RuntimeError(
-                f"Cannot register producer {producer}, because producer {self.producer} was never unregistered."
-            )
-        if not self.connected:
-            producer.stopProducing()
-            return
-        self.producer = producer
-        self.streamingProducer = streaming
-        if not streaming:
-            producer.resumeProducing()
-        elif self._full:
-            self._producerPaused = True
-            producer.pauseProducing()
-
-    def unregisterProducer(self) -> None:
-        """The producer has ended (`IConsumer`)."""
-        self.producer = None
-        self._producerPaused = False
-        if self.connected and (self.disconnecting or self._writeEnds):
-            self._settleLater()
-
-    def stopConsuming(self) -> None:
-        """A producer is no longer wanted: close."""
-        self.unregisterProducer()
-        self.loseConnection()
-
     # Reading
 
     def startReading(self) -> None:
@@ -364,12 +208,6 @@ class Connection(Endpoint, Wire):
         if self.connected and not self.disconnecting:
             self.disconnecting = True
             self.stopReading()
-            self._settleLater()
-
-    def loseWriteConnection(self) -> None:
-        """Send what was written, then FIN (`ITCPTransport`)."""
-        if self._writable and not self._writeEnds:
-            self._writeEnds = True
             self._settleLater()
 
     def abortConnection(self) -> None:
