@@ -139,12 +139,12 @@ class Counts:
         if began:
             self.handling.observe(perf_counter() - began)
 
-    def went(self, size: int) -> None:
-        """Count a message that was sent.
+    def went(self, size: int, messages: int = 1) -> None:
+        """Count a message that was sent, or so many.
 
-        @param size: its bytes.
+        @param size: its bytes, or those of all.
         """
-        self.sent += 1
+        self.sent += messages
         self.sentBytes += size
 
     def wentTogether(self, messages: Sequence[Encoded], times: int = 1) -> None:

@@ -39,7 +39,7 @@ from socklab.protocols.oneshot import FIELDS, OneShotFactory
 from socklab.testing import MemoryServer
 from socklab.transports import output, refusing
 from socklab.transports.hold import BURST
-from socklab.transports.udp import MAX_PAYLOAD
+from socklab.transports.outbox import MAX_PAYLOAD
 from tests.process import CHECKOUT
 
 README = CHECKOUT / "README.md"

@@ -16,7 +16,7 @@ import trustme
 
 from socklab.testing import clientFrame
 from socklab.transports.listen import setOptions
-from socklab.transports.udp import MAX_PAYLOAD
+from socklab.transports.outbox import MAX_PAYLOAD
 from tests import wire
 from tests.process import Server
 

@@ -52,6 +52,9 @@ class FakePort:
     def setsockopt(self, *option: int) -> None:
         """Take an option."""
 
+    def write(self, data: bytes, address: tuple[str, int]) -> None:
+        """Send."""
+
     def stopListening(self) -> None:
         """Close."""
 

@@ -18,7 +18,7 @@ from socklab.protocols.echo import EchoFactory
 from socklab.protocols.oneshot import OneShotFactory
 from socklab.testing import DatagramTestPeer, MemoryServer
 from socklab.transports.guard import isLoopback, isOwnAddress
-from socklab.transports.udp import MAX_PAYLOAD
+from socklab.transports.outbox import MAX_PAYLOAD
 
 STRANGER = "203.0.113.7"
 

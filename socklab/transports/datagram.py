@@ -130,8 +130,7 @@ class DatagramPeer:
             and not peers.serving.events.traffic
         ):
             # As below, where nothing can keep it from being sent.
-            if peers.put(payload, self._address) and peers.serving.counting:
-                peers.serving.counts.went(len(payload))
+            peers.outbox.sendSoon(payload, self._address)
         else:
             self.sendEncoded(self.encode(payload, isBinary))
 
@@ -152,9 +151,14 @@ class DatagramPeer:
                 self._peers.dropped(self.peer, "an answer to an unproved address would exceed its request")
                 return
             self._credit = -1
-        if not self._peers.send(message.wire, self._address):
+        peers, serving = self._peers, self._peers.serving
+        if not (self._near and peers.unbounded) and not peers.mayAnswer(self._address):
             return
-        serving = self._peers.serving
+        if not self._lineEnd and not serving.events.traffic:
+            peers.outbox.sendSoon(message.wire, self._address)
+            return
+        if not peers.outbox.send(message.wire, self._address):
+            return
         if serving.counting:
             serving.counts.went(len(message.payload))
         if serving.events.traffic:

@@ -5,10 +5,8 @@ Until an address is proved, an answer to a datagram is at most one, and no longe
 
 from __future__ import annotations
 
-import errno
 import socket
 from collections import OrderedDict
-from collections.abc import Callable
 from typing import Any, Final
 
 from twisted.internet.error import TimeoutError
@@ -17,17 +15,15 @@ from twisted.internet.protocol import DatagramProtocol
 from twisted.python.failure import Failure
 
 from ..events import Dropped
-from ..message import Peer, checkPayload
+from ..message import Peer
 from ..policy.gate import Refusal
 from ..policy.rates import SharedBuckets
 from .datagram import DatagramPeer, peerAt
 from .guard import Address, AddressProof, isLoopback, isOwnAddress
 from .hold import BURST
+from .outbox import Outbox
 from .refusing import tell, words
 from .serving import Serving, newConnection
-
-MAX_PAYLOAD = 65_507
-"""The longest payload of a datagram over IPv4, in bytes: 65,535 less the headers of IP (20) and UDP (8)."""
 
 RATE = 1000.0
 """Answers a second to a peer that is not on this machine, where the config says nothing."""
@@ -63,8 +59,9 @@ class DatagramPeers(DatagramProtocol):
         self._rate = SharedBuckets(serving.limits.udp_rate or RATE)
         self._proof = AddressProof(serving.limits.udp_peers)
         self._socket: socket.socket | None = None
-        self._sendto: Callable[[bytes, Address], object] | None = None
         self._burst = 0
+        self.outbox = Outbox(serving, self.dropped)
+        """Sends what the peers are told."""
         self.unbounded = serving.limits.udp_rate is None
         """Whether a peer on this machine may have any number of answers."""
         self.drops = 0
@@ -87,14 +84,26 @@ class DatagramPeers(DatagramProtocol):
             self._takeMore(self._socket)
 
     def _takeMore(self, port: socket.socket) -> None:
-        """Take what else is there: Twisted's own way from one datagram to the next is as long as all of ours."""
-        while self._burst < BURST:
-            try:
-                datagram, address = port.recvfrom(_MAX_DATAGRAM)
-            except OSError:
-                # It is dry; anything else the port will find itself.
+        """Take what else is there, and send together what answers it.
+
+        Twisted's own way from one datagram to the next is as long as all of ours. The system's is shorter right
+        after another read: so all are read first.
+        """
+        came: list[tuple[bytes, Address]] = []
+        try:
+            for _ in range(self._burst, BURST):
+                came.append(port.recvfrom(_MAX_DATAGRAM))
+        except OSError:
+            # It is dry; anything else the port will find itself.
+            if not came:
                 return
-            self._take(datagram, address if len(address) == 2 else address[:2])
+        if len(came) > 1:
+            self.outbox.gather()
+        try:
+            for datagram, address in came:
+                self._take(datagram, address if len(address) == 2 else address[:2])
+        finally:
+            self.outbox.flush()
 
     def _take(self, datagram: bytes, address: Address) -> None:
         self._burst += 1
@@ -213,31 +222,7 @@ class DatagramPeers(DatagramProtocol):
 
     def send(self, data: bytes, address: Address) -> bool:
         """Send a datagram; False when it was dropped, which is then counted."""
-        if self._mayAnswer(address):
-            return self.put(data, address)
-        self.dropped(address, "more answers a second than udp_rate allows")
-        return False
-
-    def put(self, data: bytes, address: Address) -> bool:
-        """Send a datagram to an address that has not had too many; False when it was dropped."""
-        send = self._sendto or getattr(self.transport, "write", None)
-        if send is None:
-            return False
-        try:
-            send(data, address)
-        except TypeError:
-            checkPayload(data)
-            raise
-        except OSError as error:
-            if error.errno == errno.ECONNREFUSED:
-                # Of an earlier one, most likely.
-                return True
-            if error.errno == errno.EMSGSIZE:
-                self.dropped(address, f"a message of {len(data)} bytes exceeds a datagram")
-            else:
-                self.dropped(address, f"the system did not send it: {error.strerror}")
-            return False
-        return True
+        return self.mayAnswer(address) and self.outbox.send(data, address)
 
     def dropped(self, whose: Address | Peer, reason: str) -> None:
         """Count a datagram that was not taken or not sent, and tell of the first one for each reason."""
@@ -264,17 +249,18 @@ class DatagramPeers(DatagramProtocol):
         self._host: IAddress = self.transport.getHost()
         self._port: int = getattr(self._host, "port", 0)
         self.serving.udpPorts.add(self._port)
-        # Twisted's write looks at each address whether it is one: that alone takes longer than all of ours.
-        handle = getattr(self.transport, "getHandle", lambda: None)()
+        port: Any = self.transport
+        handle = getattr(port, "getHandle", lambda: None)()
         self._socket = handle if isinstance(handle, socket.socket) else None
-        self._sendto = None if self._socket is None else self._socket.sendto
+        self.outbox.open(self._socket, port.write)
 
     def stopProtocol(self) -> None:
         """The port is closed."""
         self.serving.udpPorts.discard(self._port)
         self.handOver()
         self._unshare()
-        self._socket = self._sendto = None
+        self._socket = None
+        self.outbox.close()
 
     def _letOthers(self) -> None:
         """End this turn of the reactor.
@@ -325,10 +311,14 @@ class DatagramPeers(DatagramProtocol):
             return True
         return False
 
-    def _mayAnswer(self, address: Address) -> bool:
+    def mayAnswer(self, address: Address) -> bool:
+        """Tell whether an address may have one more answer now; it is counted if not."""
         if self.unbounded and isLoopback(address[0]):
             return True
-        return self._rate.allows(address, self.serving.clock.seconds())
+        if self._rate.allows(address, self.serving.clock.seconds()):
+            return True
+        self.dropped(address, "more answers a second than udp_rate allows")
+        return False
 
     def _challenge(self, address: Address) -> None:
         code = self._proof.challenge(address, self.serving.clock.seconds())
