@@ -47,7 +47,7 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument(
         "--nodes",
         action="store_true",
-        help="measure several processes that are one, instead: rooms over nodes, workers (four minutes; needs "
+        help="measure several processes that are one, instead: rooms over nodes, workers (five minutes; needs "
         "nats-server), in 3 rounds; with so many or more it is recorded: benchmarks/results/nodes, docs/scale.md",
     )
     parser.add_argument(

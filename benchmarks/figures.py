@@ -75,3 +75,38 @@ def _line(xs: Sequence[float], ys: Sequence[float], weights: Sequence[float]) ->
     above = sum(w * (a - x) * (b - y) for w, a, b in zip(weights, xs, ys, strict=True))
     slope = above / sum(w * (a - x) ** 2 for w, a in zip(weights, xs, strict=True))
     return slope, y - slope * x
+
+
+def leastSquares(rows: Sequence[Sequence[float]], values: Sequence[float]) -> list[float]:
+    """Give a factor for each column, none below 0, so that the sums of the rows come nearest to the values.
+
+    A deviation counts as a part of its value. A column whose factor would be below 0 is left out.
+
+    @raise ValueError: the rows do not determine the factors.
+    """
+    weighed = [[each / value for each in row] for row, value in zip(rows, values, strict=True)]
+    columns = [*range(len(weighed[0]))]
+    while True:
+        found = _solved(
+            [[sum(row[a] * row[b] for row in weighed) for b in columns] for a in columns],
+            [sum(row[a] for row in weighed) for a in columns],
+        )
+        if min(found) >= 0:
+            of = dict(zip(columns, found, strict=True))
+            return [of.get(column, 0.0) for column in range(len(weighed[0]))]
+        del columns[found.index(min(found))]
+
+
+def _solved(matrix: Sequence[Sequence[float]], right: Sequence[float]) -> list[float]:
+    """Solve linear equations, by Gauss and Jordan."""
+    rows = [[*row, value] for row, value in zip(matrix, right, strict=True)]
+    for column in range(len(rows)):
+        best = max(range(column, len(rows)), key=lambda each: abs(rows[each][column]))
+        rows[column], rows[best] = rows[best], rows[column]
+        if not (pivot := rows[column][column]):
+            raise ValueError("the rows do not determine the factors")
+        rows[column] = [each / pivot for each in rows[column]]
+        for other in range(len(rows)):
+            if other != column and (factor := rows[other][column]):
+                rows[other] = [a - factor * b for a, b in zip(rows[other], rows[column], strict=True)]
+    return [row[-1] for row in rows]

@@ -7,23 +7,19 @@ What holds for more cores is what each process has used for a line.
 from __future__ import annotations
 
 import json
-import re
-import resource
-import socket
-import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
-from benchmarks import record
-from benchmarks.clustered import Served, drive, engine, node, raw
-from benchmarks.figures import growth
+from benchmarks import confirmed, record
+from benchmarks.clustered import drive, engine, node, raw
+from benchmarks.fitted import fitted
 from benchmarks.measure import Cores
-from benchmarks.placed import place
-from benchmarks.simulation import Costs, World, simulate
+from benchmarks.million import lines, million
+from benchmarks.rooms import rooms
 from benchmarks.tools import Failed, load
 
 MANY: Final = "chat -n {n} -k 4 -P 16"
@@ -32,16 +28,6 @@ SINGLE: Final = "chat -n {n} -k 1 -P 1"
 """One line at a time: how long it takes until the last one has it, and what it costs by itself."""
 ECHO: Final = "tcp -n 64 -P 16"
 SIZES: Final = (1, 10, 100, 1000)
-IDLE: Final = 4000
-"""Members whose memory is measured."""
-WORLDS: Final = (
-    World(300, 2, 10, 1.0),
-    World(300, 3, 10, 1.0),
-    World(300, 3, 100, 0.5),
-    World(900, 3, 10, 0.5),
-)
-"""Done, and simulated."""
-
 Results = dict[str, Any]
 Tell = Callable[[str], None]
 
@@ -110,61 +96,6 @@ class Nodes:
                     found["members"][size] |= {"from": run["us"][0], "to": run["us"][1], "engine": run["us"][2]}
         return found
 
-    def memory(self) -> Results:
-        """Bytes of a node for a member of its own, and for one of another node."""
-        core = self._on.server
-        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-        with suppress(ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        with engine(core) as (_, url), node(core, url) as one, node(core, url) as two, ExitStack() as stack:
-            self._idle(stack, one, 100)
-            before = one.memory, two.memory
-            self._idle(stack, one, IDLE)
-            deadline = time.monotonic() + 20
-            while not self._sees(two, IDLE) and time.monotonic() < deadline:
-                time.sleep(0.2)
-            one.process.settle()
-            two.process.settle()
-            return {
-                "base": before[1],
-                "member": (one.memory - before[0]) / IDLE,
-                "known": (two.memory - before[1]) / IDLE,
-            }
-
-    def idle(self) -> Results:
-        """Of a core: what three nodes and their engine use when nothing is said."""
-        core = self._on.server
-        with engine(core) as (nats, url), ExitStack() as stack:
-            nodes = [stack.enter_context(node(core, url)) for _ in range(3)]
-            used = place(World(30, 3, 10, 0.0), nodes, nats, 6 * self._seconds)
-        return {"node": used.node, "engine": used.engine / 3}
-
-    @staticmethod
-    def _idle(stack: ExitStack, served: Served, count: int) -> None:
-        for _ in range(count):
-            client = stack.enter_context(socket.create_connection(("127.0.0.1", served.ports["chat"])))
-            client.sendall(b"/join hall\n")
-            client.recv(1000)
-
-    @staticmethod
-    def _sees(served: Served, count: int) -> bool:
-        with socket.create_connection(("127.0.0.1", served.ports["chat"])) as client:
-            client.sendall(b"/rooms\n")
-            answer = client.recv(4000).decode()
-        return any(int(each) >= count for each in re.findall(r"hall \((\d+)\)", answer))
-
-    def placed(self, costs: Costs) -> list[Results]:
-        """Worlds of which the simulation tells what they take, and what they took."""
-        core, found = self._on.server, []
-        for seed, world in enumerate(WORLDS, 1):
-            with engine(core) as (nats, url), ExitStack() as stack:
-                nodes = [stack.enter_context(node(core, url)) for _ in range(world.nodes)]
-                used = place(world, nodes, nats, 4 * self._seconds, seed)
-            said = simulate(World(**{**vars(world), "engines": 1}), costs)
-            found.append({"world": vars(world), "used": used._asdict(), "simulated": said._asdict()})
-            self._tell(f"{world}: {used}, simulated {said.node:.3f} {said.engine:.3f}")
-        return found
-
     def workers(self) -> Results:
         """What an echo and a chat do, with one worker and with two."""
         core, found = self._on.server, {}
@@ -202,28 +133,6 @@ def _family(pid: int) -> list[int]:
     return [pid, *(each for child in children for each in _family(int(child)))]
 
 
-def costsOf(results: Results) -> Costs:
-    """Give what a line, a member and a node cost, of what was measured one line at a time."""
-    members = results["growth"]["members"]
-    own = [(int(size), each["one"]) for size, each in members.items()]
-    here = growth([size for size, _ in own], [cost for _, cost in own])
-    nodes = {int(count): each for count, each in results["growth"]["nodes"].items()}
-    # The third and the fourth node have nobody in the room.
-    read = median(each for used in nodes.values() for each in used[2:-1])
-    return Costs(
-        take=here.fixed,
-        publish=max(0.0, median(used[0] for used in nodes.values()) - here.fixed),
-        read=read,
-        deliver=here.each,
-        hand=median(used[-1] / (1 + count) for count, used in nodes.items()),
-        member=results["memory"]["member"],
-        known=results["memory"]["known"],
-        base=results["memory"]["base"],
-        idle=results["idle"]["node"],
-        idleEngine=results["idle"]["engine"],
-    )
-
-
 def measured(on: Cores, rounds: int, seconds: float, tell: Tell) -> Results:
     """Measure all of it.
 
@@ -238,9 +147,22 @@ def measured(on: Cores, rounds: int, seconds: float, tell: Tell) -> Results:
         "seconds": seconds,
         "ways": nodes.ways(),
         "growth": nodes.growth(),
-        "memory": nodes.memory(),
-        "idle": nodes.idle(),
+        "rooms": rooms(on.server),
         "workers": nodes.workers(),
     }
-    results["placed"] = nodes.placed(costsOf(results))
+    fitting, others = confirmed.measured(on.server, seconds, tell)
+    fit = fitted(fitting)
+    costs = fit.costs
+    tell(f"{fit}")
+    results["fit"] = {
+        "node": costs.node._asdict(),
+        "engine": costs.engine._asdict(),
+        "nap": costs.nap,
+        "off": fit.off,
+    }
+    found = [{**facts, **confirmed.compared(talks, costs)} for facts, talks in others]
+    results["placed"] = [each for each in found if "world" in each]
+    results["spans"] = [each for each in found if "k" in each]
+    results["lines"] = lines(costs)
+    results["million"] = million(costs, results["rooms"])
     return json.loads(json.dumps(results))  # type: ignore[no-any-return]

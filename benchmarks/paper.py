@@ -4,30 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from benchmarks.nodes import costsOf
-from benchmarks.simulation import Costs, World, simulate
-
-LINE: Final = 1 / 60
-"""Lines of a member per second: one a minute."""
-ROOM: Final = 20
-STEPS: Final = (1_000, 10_000, 100_000, 1_000_000)
-OWN: Final = 20_000
-"""Members of a node."""
+from benchmarks.million import costsOf
 
 
 def page(results: dict[str, Any]) -> str:
     """Give the results."""
-    costs = costsOf(results)
     return "\n\n".join(
-        [
-            _facts(results),
-            _ways(results),
-            _workers(results),
-            _growth(results),
-            _costs(costs),
-            _placed(results),
-            _million(costs),
-        ]
+        part(results)
+        for part in (_facts, _ways, _workers, _growth, _costs, _rooms, _placed, _spans, _lines, _million)
     )
 
 
@@ -118,18 +102,74 @@ def _growth(results: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
-def _costs(costs: Costs) -> str:
-    return "### Slopes\n\n" + table(
-        ("what", "it takes"),
-        ("a node takes a line from its member", f"{costs.take:.0f} µs"),
-        ("it has the line in the engine's log", f"{costs.publish:.0f} µs more"),
-        ("each other node reads it, whoever is there", f"{costs.read:.0f} µs"),
-        ("a node sends it to a member", f"{costs.deliver:.1f} µs"),
-        ("the engine stores it, or hands it to a node", f"{costs.hand:.0f} µs each"),
-        ("a member, at its own node", f"{costs.member / 1024:.1f} KiB"),
-        ("a member, at each other node", f"{costs.known / 1024:.1f} KiB"),
-        ("a node without members", f"{costs.base / 2**20:.0f} MiB, {100 * costs.idle:.1f} % of a core"),
+def _costs(results: dict[str, Any]) -> str:
+    node, engine, nap = costsOf(results["fit"])
+    after = f"more after a long sleep ({1e3 * nap:g} ms: 63 % of it)"
+    rows = [
+        ("a node: a turn in which something has come", node.turn, node.sleep),
+        ("it takes a line from its member", node.take, None),
+        ("it has an entry in the engine's log", node.publish, node.publishAfterSleep),
+        ("it reads an entry, whoever is there", node.read, None),
+        ("it writes to a member", node.deliver, node.deliverAfterSleep),
+        ("the engine: a turn", engine.turn, engine.sleep),
+        ("it stores an entry", engine.store, None),
+        ("it hands an entry to a node", engine.hand, None),
+    ]
+    idle = table(
+        ("when nothing is said", "of a core"),
+        ("a node", f"{node.second / 1e4:.2f} %"),
+        ("the engine, for each node", f"{engine.second / 1e4:.2f} %"),
     )
+    slopes = table(
+        ("what", "µs", after),
+        *((what, _few(each), "" if more is None else _few(more)) for what, each, more in rows),
+    )
+    return (
+        "### Slopes of a line\n\n"
+        f"{slopes}\n\n{idle}\n\n"
+        f"With these the runs that they come from are simulated within {100 * results['fit']['off']:.0f} % "
+        "(root of the mean square)."
+    )
+
+
+def _few(value: float) -> str:
+    return f"{value:.1f}" if value < 20 else f"{value:.0f}"
+
+
+def _rooms(results: dict[str, Any]) -> str:
+    rooms = results["rooms"]
+    happens = (
+        ("comes: connects, and enters a room", "come"),
+        ("goes into another room", "move"),
+        ("the same, 4000 at once, each into one of its own", "move at once"),
+        ("goes", "go"),
+        ("says the first line of a room, 4000 at once", "first line"),
+    )
+    kept = (
+        ("a member", "member"),
+        ("a room with one member", "room"),
+        ("a room in which was said something", "subject"),
+    )
+    parts = [
+        "### Slopes of a room, and of who comes and goes",
+        table(
+            ("µs when a member", "its node", "each other node", "engine, two nodes"),
+            *((what, *(f"{each:.0f}" for each in rooms[key])) for what, key in happens),
+        ),
+        table(
+            ("KiB of memory", "its node", "each other node", "engine"),
+            *((what, *(f"{each / 1024:.1f}" for each in rooms[key])) for what, key in kept),
+        ),
+        table(
+            ("", "it takes"),
+            ("`/rooms`, for each room", f"{rooms['rooms']:.2f} µs"),
+            ("`/who`, for each member of the room", f"{rooms['who']:.2f} µs"),
+            ("a node that comes: it learns of a member", f"{rooms['learned']:.0f} µs"),
+            ("and each other node tells it of one of its own", f"{rooms['told']:.0f} µs"),
+            ("a node without members", f"{rooms['base'] / 2**20:.0f} MiB"),
+        ),
+    ]
+    return "\n\n".join(parts)
 
 
 def _placed(results: dict[str, Any]) -> str:
@@ -139,47 +179,91 @@ def _placed(results: dict[str, Any]) -> str:
             "nodes",
             "in a room",
             "lines/s",
+            "of the core, all together",
             "busiest node: measured",
             "simulated",
+            "",
             "engine: measured",
             "simulated",
+            "",
         )
     ]
     for each in results["placed"]:
-        world, used, said = each["world"], each["used"], each["simulated"]
+        world, measured, simulated = each["world"], each["measured"], each["simulated"]
         rows.append(
             (
                 world["members"],
                 world["nodes"],
                 world["room"],
-                f"{world['members'] * world['rate']:.0f}",
+                f"{measured['rate']:.0f}",
+                f"{100 * measured['line'] * measured['rate'] / 1e6:.0f} %",
                 *(
-                    f"{100 * value:.1f} %"
-                    for value in (used["node"], said["node"], used["engine"], said["engine"])
+                    text
+                    for key in ("node", "engine")
+                    for text in (
+                        f"{100 * measured[key]:.1f} %",
+                        f"{100 * simulated[key]:.1f} %",
+                        _off(simulated[key], measured[key]),
+                    )
                 ),
             )
         )
     return "### The simulation, beside what was measured\n\n" + table(*rows)
 
 
-def _million(costs: Costs) -> str:
+def _off(simulated: float, measured: float) -> str:
+    return f"{100 * (simulated / measured - 1):+.0f} %"
+
+
+def _spans(results: dict[str, Any]) -> str:
+    rows: list[tuple[object, ...]] = [("nodes with members, of 4", "measured", "simulated", "")]
+    for each in results["spans"]:
+        measured, simulated = each["measured"]["line"], each["simulated"]["line"]
+        rows.append((each["k"], f"{measured:.0f} µs", f"{simulated:.0f} µs", _off(simulated, measured)))
+    return (
+        "### A line in a room that spans k nodes\n\nOf four nodes, in rooms of 12, 100 lines/s: all processes "
+        f"together, for a line:\n\n{table(*rows)}"
+    )
+
+
+def _lines(results: dict[str, Any]) -> str:
     rows: list[tuple[object, ...]] = [
-        ("members", "nodes", "clusters", "lines/s", "a room spans", "node", "engine", "memory", "ends first")
+        ("nodes, all of them with members", "10 lines/s", "the engine's part", "1000 lines/s", "the engine's part")
     ]
-    for members in STEPS:
-        nodes = max(3, members // OWN)
-        for clusters in (1,) if members < 100_000 else (1, members // 20_000):
-            world = World(members, max(nodes, 3 * clusters), ROOM, LINE, clusters=clusters)
-            loads = simulate(world, costs)
-            rows.append(
-                (
-                    f"{members:,}",
-                    world.nodes,
-                    clusters,
-                    f"{members * LINE:,.0f}",
-                    f"{loads.spans:.1f}",
-                    *(f"{100 * each:.0f} %" for each in (loads.node, loads.engine, loads.memory)),
-                    loads.first,
-                )
+    for each in results["lines"]:
+        costs = (f"{each[rate][part]:,.0f} µs" for rate in ("seldom", "often") for part in ("all", "engine"))
+        rows.append((each["k"], *costs))
+    return f"Simulated, each process on a core of its own, deliveries left out:\n\n{table(*rows)}"
+
+
+def _million(results: dict[str, Any]) -> str:
+    rows: list[tuple[object, ...]] = [
+        (
+            "members",
+            "nodes",
+            "clusters",
+            "lines/s",
+            "a room spans",
+            "node",
+            "of it, who comes and goes",
+            "engine",
+            "memory",
+            "`/rooms`",
+            "ends first",
+        )
+    ]
+    for each in results["million"]:
+        world = each["world"]
+        rows.append(
+            (
+                f"{world['members']:,}",
+                world["nodes"],
+                world["clusters"],
+                f"{world['members'] * world['rate']:,.0f}",
+                f"{each['spans']:.1f}",
+                *(f"{100 * each[key]:.0f} %" for key in ("node", "moves", "engine", "memory")),
+                f"{1e3 * each['asked']:.1f} ms",
+                each["first"],
             )
+        )
     return "### To a million, on paper\n\n" + table(*rows)

@@ -103,8 +103,8 @@ class Process:
 
     def cpu(self) -> float:
         """Give the seconds of CPU that it has used."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        # The number of its clock, as clock_getcpuclockid(3) makes it: /proc counts in hundredths of a second.
+        return time.clock_gettime(~self.pid << 3 | 2)
 
     def settle(self) -> None:
         """Wait until it has nothing left to do of the last run, for 5 s at most."""
