@@ -143,6 +143,14 @@ def test_growth() -> None:
         figures.growth([5], [1])
 
 
+def test_least_squares() -> None:
+    """Factors are found that give the values, each deviation as a part of its value; none is below 0."""
+    assert figures.leastSquares([(1, 0), (1, 1), (1, 10)], [5, 7, 25]) == pytest.approx([5, 2])
+    assert figures.leastSquares([(1, 0), (1, 1), (1, 2)], [30, 20, 10])[1] == 0
+    with pytest.raises(ValueError, match="determine"):
+        figures.leastSquares([(1, 1), (2, 2)], [1, 2])
+
+
 def test_moved() -> None:
     """A ratio has moved if the rounds of then and now do not overlap."""
     old = figures.Ratio(1.0, 0.9, 1.1)

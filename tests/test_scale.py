@@ -11,7 +11,6 @@ import pytest
 
 from benchmarks import paper, report
 from benchmarks.costs import Costs, OfEngine, OfNode, total
-from benchmarks.figures import leastSquares
 from benchmarks.fitted import fitted
 from benchmarks.million import loads
 from benchmarks.placed import Talk
@@ -51,14 +50,6 @@ def test_sizes() -> None:
     assert sum(found) == 100_000
     assert min(found[:-1]) >= 2
     assert 10 < sum(found) / len(found) < 30
-
-
-def test_least_squares() -> None:
-    """Factors are found that give the values, each deviation as a part of its value; none is below 0."""
-    assert leastSquares([(1, 0), (1, 1), (1, 10)], [5, 7, 25]) == pytest.approx([5, 2])
-    assert leastSquares([(1, 0), (1, 1), (1, 2)], [30, 20, 10])[1] == 0
-    with pytest.raises(ValueError, match="determine"):
-        leastSquares([(1, 1), (2, 2)], [1, 2])
 
 
 def test_line() -> None:
