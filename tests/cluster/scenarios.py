@@ -175,7 +175,9 @@ async def nodeKilled(on: Stage, within: float = PATIENCE) -> str:
         assert all(each == heard[0] for each in heard)
         found = [fault for each in there.members for fault in faults(each, [], live=True)]
         assert not found, found
-        missing = sum(each.confirmed for each in lost) - len(heard[0])
+        came = [sum(line.startswith(f"{each.name} ") for line in heard[0]) for each in lost]
+        # Of some the others have heard more than came back to themselves.
+        missing = sum(max(0, each.confirmed - count) for each, count in zip(lost, came, strict=True))
         victim.start()
         on.front.waitFor(1, "UP")
         return f"{told}; gone from /who after {seconds:.1f} s; {missing} lines in hand lost"
