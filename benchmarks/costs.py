@@ -18,12 +18,13 @@ class OfNode(NamedTuple):
     publish: float = 0.0
     """An entry for the log."""
     publishAfterSleep: float = 0.0
-    """One sleep before a turn in which it has some for the log."""
+    """A sleep before a turn in which it has entries for the log: the first of them costs more."""
     read: float = 0.0
     """An entry of another node, from the log."""
     deliver: float = 0.0
     """A write to a member: all that a turn has for it."""
     deliverAfterSleep: float = 0.0
+    """A sleep before a turn in which it writes to members."""
     second: float = 0.0
     """A second, whatever comes: signs of life, timers."""
 

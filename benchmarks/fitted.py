@@ -14,7 +14,7 @@ NAPS: Final = (0.002, 0.003, 0.004, 0.006)
 """Seconds of which the best is taken."""
 TIMES: Final = 5
 """How often it is simulated: what happens depends on the costs, and they on what happens."""
-FIRST: Final = Costs(OfNode(30, 400, 10, 100, 500, 20, 5, 5, 1000), OfEngine(30, 300, 5, 10, 700), 0.003)
+FIRST: Final = Costs(OfNode(50, 250, 10, 100, 400, 20, 6, 150, 1300), OfEngine(80, 150, 5, 8, 900), 0.003)
 
 
 class Fit(NamedTuple):

@@ -22,6 +22,10 @@ OWN: Final = 20_000
 ENGINES: Final = 3
 MEMORY: Final = 4 * 2**30
 """Bytes of a node."""
+SPANS: Final = (1, 2, 3, 5, 10, 20, 50)
+SELDOM: Final = 10
+OFTEN: Final = 1000
+"""Lines per second."""
 LINES: Final = 3000
 """Lines that are simulated."""
 
@@ -91,24 +95,36 @@ def million(costs: Costs, rooms: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def lines(costs: Costs) -> list[dict[str, Any]]:
-    """Give the µs of all processes for a line in a room that spans all k nodes, without deliveries."""
-    found: list[dict[str, Any]] = []
-    for k in (1, 2, 3, 5, 10, 20, 50):
-        row: dict[str, Any] = {"k": k}
-        for name, rate in (("seldom", 10), ("often", 1000)):
-            chance = random.Random(1)
-            when, said = 0.0, []
-            for _ in range(LINES // 3):
-                when += chance.expovariate(rate)
-                node = chance.randrange(k)
-                said.append(Said(when, node, node))
-            done = Simulation(Traffic(k, {each: {each: 1} for each in range(k)}, said, when), costs)
-            # What they do when nothing is said is not the line's.
-            nodes = sum(total(each.done._replace(second=0.0), costs.node) for each in done.nodes)
-            engine = total(done.engine.done._replace(second=0.0), costs.engine)
-            row[name] = {"all": (nodes + engine) / len(said), "engine": engine / len(said)}
-        found.append(row)
-    return found
+    """Give the µs of all processes for a line in rooms with one member at each of k nodes: those of a cluster that
+    has no others, and of one that has as many as the largest."""
+    return [
+        {"k": k}
+        | {
+            name: _line(costs, k, nodes, rate)
+            for name, nodes, rate in (
+                ("seldom", k, SELDOM),
+                ("often", k, OFTEN),
+                ("seldom of many", SPANS[-1], SELDOM),
+                ("often of many", SPANS[-1], OFTEN),
+            )
+        }
+        for k in SPANS
+    ]
+
+
+def _line(costs: Costs, k: int, nodes: int, rate: float) -> dict[str, float]:
+    chance = random.Random(1)
+    said: list[Said] = []
+    when = 0.0
+    for room in range(LINES // 6):
+        when += chance.expovariate(rate)
+        said.append(Said(when, room, chance.randrange(k)))
+    rooms = {line.room: dict.fromkeys(range(k), 1) for line in said}
+    done = Simulation(Traffic(nodes, rooms, said, when), costs)
+    # What they do when nothing is said is not the line's.
+    used = sum(total(each.done._replace(second=0.0), costs.node) for each in done.nodes)
+    engine = total(done.engine.done._replace(second=0.0), costs.engine)
+    return {"all": (used + engine) / len(said), "engine": engine / len(said)}
 
 
 def costsOf(stored: Mapping[str, Any]) -> Costs:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from benchmarks.million import costsOf
+from benchmarks.million import OFTEN, SELDOM, SPANS, costsOf
 
 
 def page(results: dict[str, Any]) -> str:
@@ -104,7 +104,7 @@ def _growth(results: dict[str, Any]) -> str:
 
 def _costs(results: dict[str, Any]) -> str:
     node, engine, nap = costsOf(results["fit"])
-    after = f"more after a long sleep ({1e3 * nap:g} ms: 63 % of it)"
+    after = f"the first of a turn after a long sleep, more ({1e3 * nap:g} ms: 63 % of that)"
     rows = [
         ("a node: a turn in which something has come", node.turn, node.sleep),
         ("it takes a line from its member", node.take, None),
@@ -227,13 +227,24 @@ def _spans(results: dict[str, Any]) -> str:
 
 
 def _lines(results: dict[str, Any]) -> str:
+    ways = ("seldom", "often", "seldom of many", "often of many")
     rows: list[tuple[object, ...]] = [
-        ("nodes, all of them with members", "10 lines/s", "the engine's part", "1000 lines/s", "the engine's part")
+        (
+            "k",
+            *(
+                f"{nodes}, {rate} lines/s"
+                for nodes in ("k nodes", f"{SPANS[-1]} nodes")
+                for rate in (SELDOM, OFTEN)
+            ),
+        )
     ]
     for each in results["lines"]:
-        costs = (f"{each[rate][part]:,.0f} µs" for rate in ("seldom", "often") for part in ("all", "engine"))
+        costs = (f"{each[way]['all']:,.0f} µs, {each[way]['engine']:,.0f}" for way in ways)
         rows.append((each["k"], *costs))
-    return f"Simulated, each process on a core of its own, deliveries left out:\n\n{table(*rows)}"
+    return (
+        "Simulated, in rooms with one member at each of k nodes, each process on a core of its own: all processes "
+        f"together for a line, and the engine's part of it, in a cluster of so many nodes:\n\n{table(*rows)}"
+    )
 
 
 def _million(results: dict[str, Any]) -> str:

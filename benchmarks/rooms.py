@@ -61,6 +61,7 @@ class Rooms:
     def __init__(self, one: Served, two: Served, nats: Served) -> None:
         self._served = one, two, nats
         self._port = one.ports["chat"]
+        self._witness = Client(two.ports["chat"])
         self._members: list[Client] = []
 
     def _settled(self) -> None:
@@ -91,9 +92,10 @@ class Rooms:
             member.answer()
 
     def _open(self, members: Sequence[Client]) -> None:
-        """Have each say the first line of its room."""
+        """Have each say the first line of its room; wait until the last has come to the other node."""
         for member in members:
             member.say("the first line here")
+        self._witness.answer()
 
     def _gather(self, members: Sequence[Client]) -> None:
         """Have them come into the hall, one after the other."""
@@ -129,6 +131,7 @@ class Rooms:
         found["room"] = self._grown(before)
         found["rooms"] = (asked("/rooms")[0] - few) / MEMBERS
         before = self._memory()
+        self._witness.ask(f"/join room-{MEMBERS - 1}")
         found["first line"] = self._each(MEMBERS, lambda: self._open(movers))
         found["subject"] = self._grown(before)
         mine = self._served[0].process.cpu()

@@ -80,7 +80,7 @@ class Node(Process[OfNode]):
             publishAfterSleep=cold if entries else 0,
             read=len(read),
             deliver=writes,
-            deliverAfterSleep=writes * cold,
+            deliverAfterSleep=cold if writes else 0,
         )
         return work, [(ENGINE, each) for each in entries]
 

@@ -19,7 +19,7 @@ from benchmarks.worlds import Said, Traffic, World, sizes, traffic
 from tests.process import CHECKOUT
 
 COSTS = Costs(
-    node=OfNode(50, 400, 5, 100, 450, 17, 5, 6, 1000),
+    node=OfNode(50, 250, 5, 100, 400, 20, 6, 150, 1300),
     engine=OfEngine(70, 250, 5, 10, 700),
     nap=0.004,
 )
