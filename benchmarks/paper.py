@@ -4,22 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from benchmarks.million import OFTEN, SELDOM, SPANS, costsOf
+from benchmarks import conclusions
+from benchmarks.conclusions import table
+from benchmarks.million import costsOf
 
 
 def page(results: dict[str, Any]) -> str:
     """Give the results."""
-    return "\n\n".join(
-        part(results)
-        for part in (_facts, _ways, _workers, _growth, _costs, _rooms, _placed, _spans, _lines, _million)
-    )
-
-
-def table(*rows: tuple[object, ...]) -> str:
-    """Give a table; the first row is its head."""
-    head, *body = [[str(each) for each in row] for row in rows]
-    lines = [head, ["---"] * len(head), *body]
-    return "\n".join(f"| {' | '.join(each)} |" for each in lines)
+    parts = (_facts, _ways, _workers, _growth, _costs, _rooms, *conclusions.PARTS)
+    return "\n\n".join(part(results) for part in parts)
 
 
 def _facts(results: dict[str, Any]) -> str:
@@ -139,7 +132,7 @@ def _few(value: float) -> str:
 def _rooms(results: dict[str, Any]) -> str:
     rooms = results["rooms"]
     happens = (
-        ("comes: connects, and enters a room", "come"),
+        ("connects, and enters a room", "come"),
         ("goes into another room", "move"),
         ("the same, 4000 at once, each into one of its own", "move at once"),
         ("goes", "go"),
@@ -153,8 +146,17 @@ def _rooms(results: dict[str, Any]) -> str:
     parts = [
         "### Slopes of a room, and of who comes and goes",
         table(
-            ("µs when a member", "its node", "each other node", "engine, two nodes"),
-            *((what, *(f"{each:.0f}" for each in rooms[key])) for what, key in happens),
+            (
+                "µs when a member",
+                "its node",
+                "each other node",
+                "engine, two nodes",
+                "a second fill its node's core",
+            ),
+            *(
+                (what, *(f"{each:.0f}" for each in rooms[key]), f"{1e6 / rooms[key][0]:,.0f}")
+                for what, key in happens
+            ),
         ),
         table(
             ("KiB of memory", "its node", "each other node", "engine"),
@@ -170,111 +172,3 @@ def _rooms(results: dict[str, Any]) -> str:
         ),
     ]
     return "\n\n".join(parts)
-
-
-def _placed(results: dict[str, Any]) -> str:
-    rows: list[tuple[object, ...]] = [
-        (
-            "members",
-            "nodes",
-            "in a room",
-            "lines/s",
-            "of the core, all together",
-            "busiest node: measured",
-            "simulated",
-            "",
-            "engine: measured",
-            "simulated",
-            "",
-        )
-    ]
-    for each in results["placed"]:
-        world, measured, simulated = each["world"], each["measured"], each["simulated"]
-        rows.append(
-            (
-                world["members"],
-                world["nodes"],
-                world["room"],
-                f"{measured['rate']:.0f}",
-                f"{100 * measured['line'] * measured['rate'] / 1e6:.0f} %",
-                *(
-                    text
-                    for key in ("node", "engine")
-                    for text in (
-                        f"{100 * measured[key]:.1f} %",
-                        f"{100 * simulated[key]:.1f} %",
-                        _off(simulated[key], measured[key]),
-                    )
-                ),
-            )
-        )
-    return "### The simulation, beside what was measured\n\n" + table(*rows)
-
-
-def _off(simulated: float, measured: float) -> str:
-    return f"{100 * (simulated / measured - 1):+.0f} %"
-
-
-def _spans(results: dict[str, Any]) -> str:
-    rows: list[tuple[object, ...]] = [("nodes with members, of 4", "measured", "simulated", "")]
-    for each in results["spans"]:
-        measured, simulated = each["measured"]["line"], each["simulated"]["line"]
-        rows.append((each["k"], f"{measured:.0f} µs", f"{simulated:.0f} µs", _off(simulated, measured)))
-    return (
-        "### A line in a room that spans k nodes\n\nOf four nodes, in rooms of 12, 100 lines/s: all processes "
-        f"together, for a line:\n\n{table(*rows)}"
-    )
-
-
-def _lines(results: dict[str, Any]) -> str:
-    ways = ("seldom", "often", "seldom of many", "often of many")
-    rows: list[tuple[object, ...]] = [
-        (
-            "k",
-            *(
-                f"{nodes}, {rate} lines/s"
-                for nodes in ("k nodes", f"{SPANS[-1]} nodes")
-                for rate in (SELDOM, OFTEN)
-            ),
-        )
-    ]
-    for each in results["lines"]:
-        costs = (f"{each[way]['all']:,.0f} µs, {each[way]['engine']:,.0f}" for way in ways)
-        rows.append((each["k"], *costs))
-    return (
-        "Simulated, in rooms with one member at each of k nodes, each process on a core of its own: all processes "
-        f"together for a line, and the engine's part of it, in a cluster of so many nodes:\n\n{table(*rows)}"
-    )
-
-
-def _million(results: dict[str, Any]) -> str:
-    rows: list[tuple[object, ...]] = [
-        (
-            "members",
-            "nodes",
-            "clusters",
-            "lines/s",
-            "a room spans",
-            "node",
-            "of it, who comes and goes",
-            "engine",
-            "memory",
-            "`/rooms`",
-            "ends first",
-        )
-    ]
-    for each in results["million"]:
-        world = each["world"]
-        rows.append(
-            (
-                f"{world['members']:,}",
-                world["nodes"],
-                world["clusters"],
-                f"{world['members'] * world['rate']:,.0f}",
-                f"{each['spans']:.1f}",
-                *(f"{100 * each[key]:.0f} %" for key in ("node", "moves", "engine", "memory")),
-                f"{1e3 * each['asked']:.1f} ms",
-                each["first"],
-            )
-        )
-    return "### To a million, on paper\n\n" + table(*rows)
