@@ -87,8 +87,8 @@ def lines(results: dict[str, Any]) -> str:
         costs = (f"{each[way]['all']:,.0f} µs, {each[way]['engine']:,.0f}" for way in ways)
         rows.append((each["k"], *costs))
     return (
-        "Simulated, in rooms with one member at each of k nodes, each process on a core of its own: all processes\n"
-        f"together for a line, and the engine's part of it, in a cluster of so many nodes:\n\n{table(*rows)}"
+        "Simulated, in rooms with one member at each of k nodes, each process on a core of its own: all\n"
+        f"processes together for a line, and the engine's part of it, in a cluster of so many nodes:\n\n{table(*rows)}"
     )
 
 

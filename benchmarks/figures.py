@@ -80,9 +80,8 @@ def _line(xs: Sequence[float], ys: Sequence[float], weights: Sequence[float]) ->
 def leastSquares(rows: Sequence[Sequence[float]], values: Sequence[float]) -> list[float]:
     """Give a factor for each column, none below 0, so that the sums of the rows come nearest to the values.
 
-    A deviation counts as a part of its value. A column whose factor would be below 0 is left out.
-
-    @raise ValueError: the rows do not determine the factors.
+    A deviation counts as a part of its value. A column whose factor would be below 0 is left out, and so is one
+    that those before it make up.
     """
     weighed = [[each / value for each in row] for row, value in zip(rows, values, strict=True)]
     columns = [*range(len(weighed[0]))]
@@ -98,14 +97,17 @@ def leastSquares(rows: Sequence[Sequence[float]], values: Sequence[float]) -> li
 
 
 def _solved(matrix: Sequence[Sequence[float]], right: Sequence[float]) -> list[float]:
-    """Solve linear equations, by Gauss and Jordan."""
+    """Solve linear equations, by Gauss and Jordan; what they leave open is 0."""
     rows = [[*row, value] for row, value in zip(matrix, right, strict=True)]
     for column in range(len(rows)):
         best = max(range(column, len(rows)), key=lambda each: abs(rows[each][column]))
         rows[column], rows[best] = rows[best], rows[column]
-        if not (pivot := rows[column][column]):
-            raise ValueError("the rows do not determine the factors")
-        rows[column] = [each / pivot for each in rows[column]]
+        pivot = rows[column][column]
+        if abs(pivot) <= 1e-9 * matrix[column][column]:
+            # What the columns before it make up adds nothing.
+            rows[column] = [float(each == column) for each in range(len(rows) + 1)]
+        else:
+            rows[column] = [each / pivot for each in rows[column]]
         for other in range(len(rows)):
             if other != column and (factor := rows[other][column]):
                 rows[other] = [a - factor * b for a, b in zip(rows[other], rows[column], strict=True)]

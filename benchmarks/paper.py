@@ -135,7 +135,7 @@ def _rooms(results: dict[str, Any]) -> str:
         ("connects, and enters a room", "come"),
         ("goes into another room", "move"),
         ("the same, 4000 at once, each into one of its own", "move at once"),
-        ("goes", "go"),
+        ("goes, 4000 at once", "go"),
         ("says the first line of a room, 4000 at once", "first line"),
     )
     kept = (

@@ -147,8 +147,7 @@ def test_least_squares() -> None:
     """Factors are found that give the values, each deviation as a part of its value; none is below 0."""
     assert figures.leastSquares([(1, 0), (1, 1), (1, 10)], [5, 7, 25]) == pytest.approx([5, 2])
     assert figures.leastSquares([(1, 0), (1, 1), (1, 2)], [30, 20, 10])[1] == 0
-    with pytest.raises(ValueError, match="determine"):
-        figures.leastSquares([(1, 1), (2, 2)], [1, 2])
+    assert figures.leastSquares([(1, 1), (2, 2)], [1, 2]) == pytest.approx([1, 0])
 
 
 def test_moved() -> None:
