@@ -88,7 +88,8 @@ def lines(results: dict[str, Any]) -> str:
         rows.append((each["k"], *costs))
     return (
         "Simulated, in rooms with one member at each of k nodes, each process on a core of its own: all\n"
-        f"processes together for a line, and the engine's part of it, in a cluster of so many nodes:\n\n{table(*rows)}"
+        "processes together for a line, and the engine's part of it, in a cluster of so many nodes:\n\n"
+        f"{table(*rows)}"
     )
 
 
