@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,9 @@ from pathlib import Path
 import pytest
 import trustme
 from hypothesis import HealthCheck, settings
+
+# Each of some 300 processes, and pytest's own two, would compile anew all that they import: a fifth of the time.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 from tests.clients.outside import HERE, requireClient, run
 
