@@ -82,6 +82,8 @@ class LabProcess(Lab):
         # What the program consists of stays. To look through its 70,000 objects for cycles takes 50 ms, and cost a
         # server of short connections a third of its time.
         gc.freeze()
+        # It was not, while we started: see `socklab.starting`.
+        gc.enable()
         say("socklab ready", "ready")
         self._notifier.ready(self._status())
 

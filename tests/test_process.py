@@ -100,6 +100,23 @@ class TestStart:
                 "socklab ready",
             ]
 
+    def test_garbage_is_looked_for(self, tmp_path: Path) -> None:
+        """While it starts nobody looks for garbage; when it serves Python does, as ever."""
+        (tmp_path / "garbage.py").write_text(
+            "import gc\n"
+            "from socklab import Factory, MessageProtocol\n"
+            "atStart = gc.isenabled()\n"
+            "class Garbage(MessageProtocol):\n"
+            "    def messageReceived(self, payload, isBinary):\n"
+            "        self.transport.sendMessage(f'{atStart} {gc.isenabled()}'.encode(), isBinary)\n"
+            "class GarbageFactory(Factory):\n"
+            "    protocol = Garbage\n"
+        )
+        config = write(tmp_path, "unix:one.sock", protocol="garbage:GarbageFactory")
+        with Server(config) as server, wire.unix(server.path("one")) as client:
+            client.sendall(b"?")
+            assert wire.exactly(client, 10) == b"False True"
+
     def test_optional_listener(self, tmp_path: Path) -> None:
         """An optional listener whose address the machine lacks is left out, with a log line."""
         absent = "tcp:0:interface=192.0.2.1"

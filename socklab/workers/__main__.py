@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import gc
 import sys
 
 from twisted.application.reactors import installReactor
@@ -15,6 +16,8 @@ def main() -> None:
     # Who is killed because it hangs (SIGABRT) says where.
     faulthandler.enable()
     number, reactor = sys.argv[1:]
+    # As in `socklab.starting`.
+    gc.disable()
     if reactor == "uvloop":
         install()
     else:

@@ -126,6 +126,7 @@ class Worker:
         lab.startService()
         # What the program consists of is no garbage, and to look through it again and again takes 50 ms each time.
         gc.freeze()
+        gc.enable()
         shared.serve(True)
         self._channel.tell({"is": "serving"})
 

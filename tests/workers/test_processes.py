@@ -177,6 +177,9 @@ def test_balance(server: Server, stack: ExitStack) -> None:
     local = stack.enter_context(socket.socket(socket.AF_UNIX))
     local.connect(str(path))
     assert ask(local) in by
+    # While they started it was not looked for.
+    local.sendall(b"garbage\n")
+    assert local.recv(100) == b"1\n"
 
 
 def test_exactLimit(server: Server, stack: ExitStack) -> None:

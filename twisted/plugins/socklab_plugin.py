@@ -4,7 +4,7 @@ from twisted.application.service import ServiceMaker
 
 socklab = ServiceMaker(
     "socklab",
-    "socklab.service",
+    "socklab.starting",
     "socket laboratory and protocol server: echo, chat, one-shot over TCP, UDP, WebSocket",
     "socklab",
 )
