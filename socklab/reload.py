@@ -147,8 +147,10 @@ def _compareConsoles(old: Console | None, new: Console | None) -> tuple[list[str
     """Give which keys of `[console]` are changed, and what is not done."""
     if old is None or new is None:
         return [], ["needs a restart"] if old is not new else []
-    # Where it listens by its text, as with services: `--any-port` has changed the rest.
-    was = replace(old, listen=new.listen) if old.listen.text == new.listen.text else old
+    # Where it is by what the config says, as with services: `--any-port` has it elsewhere.
+    was = replace(old, socket=old.socketSaid or old.socket)
+    if old.listen.text == new.listen.text:
+        was = replace(was, listen=new.listen)
     keys = [key for key in _CONSOLE if getattr(was, key) != getattr(new, key)]
     changed = [_CONSOLE[key] for key in keys if key in _CONSOLE_INPLACE]
     rest = [_CONSOLE[key] for key in keys if key not in _CONSOLE_INPLACE]

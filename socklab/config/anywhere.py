@@ -31,5 +31,6 @@ def anywhere(config: Config, folder: Path) -> Config:
             console,
             listen=console.listen.at(port=0, path=folder / f"{next(numbers)}.sock"),
             socket=console.socket and folder / console.socket.name,
+            socketSaid=console.socket,
         )
     return replace(config, services=tuple(services), console=console)

@@ -26,6 +26,8 @@ class Console:
     viewerHash: str | None = None
     outbound: tuple[str, ...] = ("deny all",)
     socket: Path | None = None
+    socketSaid: Path | None = None
+    """What the config says of it, where `--any-port` has it elsewhere."""
 
     @property
     def transport(self) -> str:

@@ -116,6 +116,11 @@ def test_reload(tmp_path: Path) -> None:
     assert "~ [console]: hosts" in [*plan(before, after).lines()]
     other = load(tmp_path, "listen = 'tcp:59301'\nhosts = ['lab.example']")
     assert [*plan(before, other).lines()][1:] == ["~ [console]: listen, hosts"]
+    text = "listen = 'tcp:59300'\nsocket = 'console.sock'"
+    moved = anywhere(load(tmp_path, text), tmp_path / "short")
+    assert [*plan(moved, load(tmp_path, text)).lines()] == ["= echo"]
+    other = load(tmp_path, text.replace("console.sock", "other.sock"))
+    assert "! [console]: socket: needs a restart" in [*plan(moved, other).lines()]
     path = tmp_path / "plain.toml"
     path.write_text(SERVICE)
     assert "! [console]: needs a restart" in [*plan(before, loadConfig(path)).lines()]
