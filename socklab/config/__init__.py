@@ -170,7 +170,7 @@ def _console(table: ConsoleTable | None, listen: Listen | None, folder: Path) ->
     if table is None or listen is None:
         return None
     socket = folder / table.socket if table.socket is not None else None
-    metrics = hasMetrics() if table.metrics == "optional" else table.metrics
+    metrics = (hasMetrics() or None) if table.metrics == "optional" else table.metrics
     return Console(listen, table.hosts, metrics, table.token_hash, table.viewer_hash, table.outbound, socket)
 
 

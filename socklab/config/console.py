@@ -12,6 +12,7 @@ from ..policy.origin import isLoopbackName
 from ..transports.listen import Listen, parseListen
 from .errors import Mistake
 
+NO_METRICS: Final = "prometheus-client is not installed: pip install 'socklab[lab]'"
 _LOOPBACK: Final = ":interface=127.0.0.1"
 
 
@@ -21,7 +22,8 @@ class Console:
 
     listen: Listen
     hosts: tuple[str, ...]
-    metrics: bool
+    metrics: bool | None
+    """None: there would be some, if prometheus-client were installed."""
     tokenHash: str | None = None
     viewerHash: str | None = None
     outbound: tuple[str, ...] = ("deny all",)
@@ -45,9 +47,8 @@ def parseConsole(raw: Any, folder: Path, again: bool) -> tuple[Listen | None, li
     if not isinstance(raw, dict):
         return None, []
     found: list[Mistake] = []
-    if raw.get("metrics", True) is True and not hasMetrics():
-        why = "prometheus-client is not installed: pip install 'socklab[lab]', or say metrics = false"
-        found.append(Mistake(("console", "metrics"), why))
+    if raw.get("metrics") is True and not hasMetrics():
+        found.append(Mistake(("console", "metrics"), f"{NO_METRICS}, or say metrics = false"))
     text = raw.get("listen")
     listen = None
     if isinstance(text, str):

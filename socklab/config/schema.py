@@ -205,7 +205,7 @@ class ConsoleTable(Table):
     """Where; on 127.0.0.1 when it does not say."""
     hosts: Annotated[tuple[HostName, ...], Field(strict=False), Expected("a list of host names")] = ()
     """Names by which it may be asked for, beside the machine's own."""
-    metrics: bool | Literal["optional"] = True
+    metrics: bool | Literal["optional"] = "optional"
     """Whether it has metrics for Prometheus; `optional`: where prometheus-client is installed."""
     token_hash: TokenHash | None = None
     """Of the operator's token. None: one is made at each start, and printed in the log."""

@@ -15,7 +15,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 
-from ..config.console import Console
+from ..config.console import NO_METRICS, Console
 from ..limits import Limits
 from ..listeners import StartError, startLine
 from ..log import say
@@ -62,7 +62,9 @@ class ConsoleService(Service):
         """
         super().privilegedStartService()
         lab, config = self._lab, self.config
-        root = pagesOf(lab, self._lag, config.metrics)
+        root = pagesOf(lab, self._lag, config.metrics is True)
+        if config.metrics is None:
+            say(f"{NAME}: no metrics: {NO_METRICS}")
         root.putChild(b"api", Api(self._desk, self._door, lab.reactor))
         putFiles(root, self._sockets)
         self._site = ConsoleSite(root, _policy(config), lab.reactor)

@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 from socklab.config import Config, ConfigError, loadConfig
 from socklab.config import console as consoleConfig
 from socklab.config.anywhere import anywhere
+from socklab.console import service as consoleService
 from socklab.console import site
 from socklab.reload import plan, reload
 from tests.observe.support import MemoryLab
@@ -81,16 +82,20 @@ def test_address_twice(tmp_path: Path) -> None:
 
 
 def test_without_prometheus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without prometheus-client metrics are a mistake, unless they are optional or off."""
+    """Without prometheus-client metrics are a mistake where they are asked for; else the log says what is missing."""
     monkeypatch.setattr(consoleConfig, "find_spec", lambda name: None)
-    (line,) = wrong(tmp_path, "listen = 'tcp:59300'")
+    (line,) = wrong(tmp_path, "listen = 'tcp:59300'\nmetrics = true")
     assert line == (
         "console.metrics: prometheus-client is not installed: pip install 'socklab[lab]', or say metrics = false"
     )
-    for more in ("metrics = false", "metrics = 'optional'"):
-        console = load(tmp_path, f"listen = 'tcp:59300'\n{more}").console
-        assert console is not None
-        assert not console.metrics
+    said: list[str] = []
+    monkeypatch.setattr(consoleService, "say", lambda line, *_, **__: said.append(line))
+    why = "console: no metrics: prometheus-client is not installed: pip install 'socklab[lab]'"
+    for more, told in (("", [why]), ("metrics = 'optional'", [why]), ("metrics = false", [])):
+        said.clear()
+        lab = MemoryLab(tmp_path, f"[console]\nlisten = 'tcp:59300'\n{more}\n{SERVICE}")
+        assert [each for each in said if "metrics" in each] == told
+        assert ask(lab, "/metrics")[0] == 404
 
 
 def test_off(tmp_path: Path) -> None:
