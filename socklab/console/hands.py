@@ -212,8 +212,21 @@ def _send(transport: IMessageTransport, data: bytes, text: str | None, binary: b
             payload.decode()
         except UnicodeDecodeError:
             return Said("not-utf8")
-    try:
-        transport.sendMessage(payload, binary)
-    except FramingError as error:
-        return reason(str(error))
-    return None
+    why = None
+    # Whoever writes `hello\r\n` means the end that a framing of lines adds.
+    for each in (payload, _withoutEnd(payload)):
+        try:
+            transport.sendMessage(each, binary)
+        except FramingError as error:
+            why = reason(str(error))
+        else:
+            return None
+    return why
+
+
+def _withoutEnd(line: bytes) -> bytes:
+    """Give a line without its end, if it has one."""
+    for end in (b"\r\n", b"\n", b"\r"):
+        if line.endswith(end):
+            return line.removesuffix(end)
+    return line

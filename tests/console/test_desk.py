@@ -188,6 +188,20 @@ def test_write(lab: MemoryLab, asker: Asker) -> None:
     ]
 
 
+def test_write_a_line_with_its_end(lab: MemoryLab, asker: Asker) -> None:
+    """On lines one line end at the end is the one that is added anyway; on other streams it is sent as it is."""
+    watched = Watched(lab, asker)
+    line, raw = lab.connect(0, port=1), lab.connect(1, port=2)
+    lab.reactor.advance(0)
+    line.received.clear()
+    for end in ("\r\n", "\n", "\r"):
+        told = asker.do("write", to=["*"], data=b64encode(f"a{end}".encode()).decode())
+        assert told == {"sent": 2, "faults": []}
+    assert (line.received, raw.received) == (b"a\na\na\n", b"a\r\na\na\r")
+    told = asker.do("write", to=[keyOf(lab, watched, 1)], text="a\n\n")
+    assert [each["code"] for each in told["faults"]] == ["why-no-line"]
+
+
 def test_close(lab: MemoryLab, asker: Asker) -> None:
     """Conversations are closed, or reset; the log has who did it."""
     watched = Watched(lab, asker)

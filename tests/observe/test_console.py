@@ -82,7 +82,7 @@ def test_address_twice(tmp_path: Path) -> None:
 
 
 def test_without_prometheus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without prometheus-client metrics are a mistake where they are asked for; else the log says what is missing."""
+    """Without prometheus-client metrics are a mistake where they are asked for; else the log says what lacks."""
     monkeypatch.setattr(consoleConfig, "find_spec", lambda name: None)
     (line,) = wrong(tmp_path, "listen = 'tcp:59300'\nmetrics = true")
     assert line == (
