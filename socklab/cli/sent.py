@@ -11,6 +11,7 @@ import click
 
 from ..client.address import Address
 from ..client.exchange import Answer
+from ..client.mistaken import looksLike, whatElse
 from ..client.seam import Connection, End
 from ..client.sending import Outcome, Plan, Watcher
 from ..client.summary import Summary
@@ -96,6 +97,8 @@ class Told(Watcher):
             if self._showsReads and answer.reads:
                 reads = "1 read" if len(answer.reads) == 1 else f"{len(answer.reads)} reads"
                 remark(f"{sum(answer.reads)} B came in {reads}: {_sizes(answer.reads)}")
+            if hint := looksLike(self._address, outcome.message.payload, answer.payload):
+                remark(hint)
             if not answer.isWhole:
                 remark(self._missing(outcome, answer))
             elif not isExpected:
@@ -113,7 +116,7 @@ class Told(Watcher):
             return f"the answer is not whole: {len(answer.payload)} B of it came"
         if isinstance(outcome.error, End):
             self._told = outcome.error
-            return f"no answer: {outcome.error}"
+            return f"no answer: {outcome.error}{whatElse(self._address)}"
         hint = ""
         isStream = self._address.kind == "stream"
         if isStream and until.kind == "eof" and not self._plan.halfClose:

@@ -13,6 +13,7 @@ from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.python.failure import Failure
 
 from .address import Address
+from .mistaken import secure
 from .seam import ConnectError
 
 _UNREACHABLE: Final = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN}
@@ -75,9 +76,10 @@ def lost(failure: Failure, address: Address) -> ConnectError:
         from .tls import tlsText
 
         return ConnectError("tls", f"{address}: TLS: {tlsText(failure.value)}")
+    hint = f"; if it speaks TLS, say {secure(address)}" if address.scheme == "ws" else ""
     if failure.check(error.ConnectionDone):
-        return ConnectError("closed", f"{address}: the server closed the connection at once")
-    return ConnectError("reset", f"{address}: the server reset the connection at once")
+        return ConnectError("closed", f"{address}: the server closed the connection at once{hint}")
+    return ConnectError("reset", f"{address}: the server reset the connection at once{hint}")
 
 
 def nameError(host: str, problem: socket.gaierror) -> ConnectError:

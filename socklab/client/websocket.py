@@ -16,6 +16,7 @@ from twisted.python.failure import Failure
 from ..text import printable, quoted
 from .address import Address, hostPort
 from .failures import lost
+from .mistaken import isTls, secure
 from .seam import ConnectError, End, Receiver, Settings
 from .stream import aboutTls
 
@@ -76,6 +77,9 @@ class WebSocketClient(WebSocketClientProtocol):
         """Take what was read; as long as the handshake lasts, only what can be HTTP."""
         if self.state == self.STATE_CONNECTING and self._refused is None:
             came = bytes(self.data) + data
+            if isTls(came):
+                self._refuse(f"what came is TLS: say {secure(self._address)}")
+                return
             if not b"HTTP/".startswith(came[:5]) or len(came) > _HEAD or not _isText(came):
                 self._refuse(f"what came is no HTTP: {quoted(came[:40])}: the port does not speak WebSocket")
                 return

@@ -166,6 +166,60 @@ def test_reset(run: Run, serve: ServeWith) -> None:
     assert (result.exit_code, "# no answer: the server reset the connection" in result.stderr) == (1, True)
 
 
+@pytest.mark.parametrize(
+    ("transport", "data", "hint"),
+    [
+        ("ws", "hello\n", "# this looks like a WebSocket port: try ws://{}/"),
+        ("ws", "GET / HTTP/1.1\r\n\r\n", "# this looks like a WebSocket port: try ws://{}/"),
+        (
+            "tls",
+            "hello",
+            "# no answer: the server closed the connection; `socklab probe tcp://{}` tells what it speaks",
+        ),
+    ],
+)
+def test_another_language(transport: str, data: str, hint: str, run: Run, lab: Server) -> None:
+    """A stream of bytes to a port that speaks WebSocket or TLS: what the answer, or the silence, may mean."""
+    port = lab.ports["echo", transport]
+    result = run("send", f"tcp://127.0.0.1:{port}", data)
+    assert hint.format(f"127.0.0.1:{port}") in result.stderr.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (b"\x15\x03\x01\x00\x02\x02\x46", "# this looks like TLS: try tls://{}"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "# this looks like HTTP; if it is a WebSocket port, try ws://{}/"),
+    ],
+)
+def test_answer_in_another_language(answer: bytes, hint: str, run: Run, serve: ServeWith) -> None:
+    """So do servers of others: what their answer looks like is told."""
+
+    def refuse(connection: socket.socket) -> None:
+        connection.recv(1000)
+        connection.sendall(answer)
+
+    where = f"127.0.0.1:{serve(refuse)}"
+    assert hint.format(where) in run("send", f"tcp://{where}", "hello").stderr.splitlines()
+    result = run("send", f"ws://{where}", "hello")
+    assert (result.exit_code, f": say wss://{where}/" in result.stderr) == (1, answer.startswith(b"\x15"))
+
+
+def test_http_by_hand(run: Run, lab: Server) -> None:
+    """To a request that is answered there is nothing to say."""
+    result = run("send", url(lab, "http"), "GET / HTTP/1.1\r\n\r\n")
+    assert (result.exit_code, "looks like" in result.stderr) == (0, False)
+
+
+@pytest.mark.parametrize("transport", ["tls", "wss"])
+def test_websocket_to_tls(transport: str, run: Run, lab: Server) -> None:
+    """ws:// to a port of TLS: the hint is wss://."""
+    port = lab.ports["echo", transport]
+    result = run("send", f"ws://127.0.0.1:{port}", "hello")
+    assert result.exit_code == 1
+    assert result.stderr.endswith(f"at once; if it speaks TLS, say wss://127.0.0.1:{port}/\n")
+
+
 def test_hostile(run: Run, serve: ServeWith) -> None:
     """Nothing of the server's moves the cursor, and a character in two reads stays whole."""
     result = run("send", f"tcp://127.0.0.1:{serve(hostile)}", "hello")
