@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from .kinds import TransportKind
+
 if TYPE_CHECKING:
     from ..config import Listener, Service
     from ..limits import Limits
@@ -69,7 +71,7 @@ _KEPT: Final = {
 
 @click.command("explain")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.argument("transport", type=click.Choice(["tcp", "tls", "unix", "udp", "ws", "wss"]))
+@click.argument("transport", type=TransportKind(["tcp", "tls", "unix", "udp", "ws", "wss"]))
 @click.argument("address", required=False)
 @click.option("--service", metavar="NAME", help="Only this service.")
 @click.option(

@@ -1,4 +1,4 @@
-"""What the options of the client's commands take: addresses, durations, sizes, rates, encodings."""
+"""What the options of commands take: addresses, transports, durations, sizes, rates, encodings."""
 
 from __future__ import annotations
 
@@ -27,6 +27,14 @@ class AddressKind(click.ParamType["Address"]):
             return parse(value)
         except AddressError as error:
             self.fail(str(error), param, ctx)
+
+
+class TransportKind(click.Choice[str]):
+    """A transport by the config's word; for WebSocket that of records and the log means the same."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Read it."""
+        return super().convert("ws" if value == "websocket" else value, param, ctx)
 
 
 class DurationKind(click.ParamType["float"]):

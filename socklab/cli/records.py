@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from .kinds import TransportKind
+
 if TYPE_CHECKING:
     from ..records.reading import Conversation, Entry
 
@@ -26,7 +28,7 @@ _FILTERS: Final = [
     click.option("--service", metavar="NAME", help="Only this service."),
     click.option(
         "--transport",
-        type=click.Choice(["tcp", "tls", "unix", "udp", "websocket"]),
+        type=TransportKind(["tcp", "tls", "unix", "udp", "ws"]),
         help="Only what came over it.",
     ),
     click.option(
@@ -62,7 +64,7 @@ class Wanted:
         peer = conversation.peer
         return (
             self.service in (None, conversation.service)
-            and self.transport in (None, conversation.transport)
+            and self.transport in (None, conversation.transport.replace("websocket", "ws"))
             and (not self.connections or conversation.connection in self.connections)
             and (self.peer is None or self.peer in (peer, peer.rpartition(":")[0].strip("[]")))
         )

@@ -68,6 +68,13 @@ def test_all_services(run: Run, config: str) -> None:
     ]
 
 
+def test_websocket_by_either_word(run: Run, config: str) -> None:
+    """What the config calls `ws:` and the log calls `websocket` may be called either."""
+    said = [run("explain", config, word, "10.0.0.6").stdout for word in ("ws", "websocket")]
+    assert said[0].startswith("chat: ws *:8000\n")
+    assert said[1] == said[0]
+
+
 def test_unix(run: Run, config: str) -> None:
     """A Unix peer has no address."""
     result = run("explain", config, "unix")

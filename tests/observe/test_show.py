@@ -92,6 +92,17 @@ def test_filters(options: list[str], count: int, tape: Tape, run: Run) -> None:
     assert len(run("show", "x.jsonl", *options, "--json").output.splitlines()) == count + (0 if options else 5)
 
 
+@pytest.mark.parametrize("word", ["ws", "websocket"])
+def test_websocket_by_either_word(word: str, tmp_path: Path, run: Run) -> None:
+    """What the config calls `ws:` and records call `websocket` may be called either."""
+    tape = Tape(EchoFactory())
+    tape.server.websocket().say("hello")
+    tape.server.tcp().say("hello")
+    tape.save(tmp_path / "x.jsonl")
+    lines = run("show", "x.jsonl", "--transport", word).output.splitlines()
+    assert [line.split()[3] for line in lines] == ["websocket"] * 3
+
+
 def test_connections(tape: Tape, run: Run) -> None:
     """One connection is shown alone, or one after the other."""
     one, other = numbers(tape)
