@@ -22,8 +22,9 @@ from .message import speaksMessages
 from .policy.origin import PagePolicy, isLoopbackName
 from .ports import Ports
 from .transports.accepting import StreamFactory
+from .transports.advice import advice, isAbsent
 from .transports.datagrams import PlainDatagrams
-from .transports.listen import Listen, advice, isAbsent, setOptions, whereOf
+from .transports.listen import Listen, setOptions, whereOf
 from .transports.plain import PlainFactory
 from .transports.serving import Serving
 from .transports.udp import DatagramPeers

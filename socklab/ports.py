@@ -9,7 +9,8 @@ from typing import Any, Final, Protocol
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IListeningPort
 
-from .transports.listen import Listen, endpointOf, probe
+from .transports.advice import probe
+from .transports.listen import Listen, endpointOf
 from .transports.serving import Serving
 
 MAX_DATAGRAM: Final = 65536

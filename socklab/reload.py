@@ -13,7 +13,8 @@ from .config import Config, Console, Listener, Service
 from .config.workers import workersOf
 from .lab import Lab, ProtocolService
 from .listeners import ListenerService, StartError, startLine
-from .transports.listen import Listen, isAbsent
+from .transports.advice import isAbsent
+from .transports.listen import Listen
 
 if TYPE_CHECKING:
     from .transports.tls import ServerCertificate

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from .config import Config
 from .listeners import startLine
 from .sockets import whoListens, whoListensAt
-from .transports.listen import Listen, isAbsent, probe
+from .transports.advice import isAbsent, probe
+from .transports.listen import Listen
 
 
 def taken(config: Config) -> list[str]:

@@ -13,7 +13,8 @@ from twisted.internet.interfaces import IAddress, IListeningPort
 from zope.interface import implementer
 
 from ..ports import RECEIVE_BUFFER
-from ..transports.listen import Listen, endpointOf, probe
+from ..transports.advice import probe
+from ..transports.listen import Listen, endpointOf
 from ..transports.serving import Serving
 
 

@@ -27,7 +27,8 @@ from cryptography.hazmat.primitives.serialization import (
 from twisted.internet.testing import MemoryReactor
 
 from socklab.config import ConfigError, loadConfig
-from socklab.transports.listen import endpointOf, parseListen, probe
+from socklab.transports.advice import probe
+from socklab.transports.listen import endpointOf, parseListen
 from socklab.transports.tls import readFolder
 from tests.config.support import ECHO, READABLE, complaints, one, service
 from tests.process import ENVIRONMENT, twistd
