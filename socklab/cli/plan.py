@@ -28,7 +28,7 @@ def command(old: Path, new: Path, asJson: bool) -> None:
       socklab plan chat.toml chat-new.toml
     """
     from ..config import ConfigError, loadConfig
-    from ..reload import plan
+    from ..plan import plan
 
     try:
         lines = [*plan(loadConfig(old), loadConfig(new)).lines()]

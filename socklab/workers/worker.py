@@ -16,8 +16,9 @@ from twisted.logger import Logger, globalLogBeginner
 from ..config import Config, ConfigError, loadConfig
 from ..config.trace import withTrace
 from ..listeners import StartError
+from ..plan import plan
 from ..policy.gate import House
-from ..reload import plan, reload
+from ..reload import reload
 from ..source import Given, reading
 from ..transports.serving import NUMBERS
 from .channel import Channel, Told, connect

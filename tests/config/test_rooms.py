@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from socklab.reload import plan
+from socklab.plan import plan
 from tests.config.support import complaints, load, one
 
 ENGINE = 'expected a URL, such as "nats://127.0.0.1:4222"'

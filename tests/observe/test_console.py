@@ -16,7 +16,8 @@ from socklab.config import console as consoleConfig
 from socklab.config.anywhere import anywhere
 from socklab.console import service as consoleService
 from socklab.console import site
-from socklab.reload import plan, reload
+from socklab.plan import plan
+from socklab.reload import reload
 from tests.observe.support import MemoryLab
 
 HASH = f"token_hash = 'sha256:{'0' * 64}'"

@@ -9,7 +9,7 @@ import pytest
 
 from socklab.config import ConfigError, loadConfig
 from socklab.config.workers import workersOf
-from socklab.reload import plan
+from socklab.plan import plan
 from socklab.source import Given, Remembered, reading
 
 ECHO = "[[service]]\nprotocol = 'echo'\nlisten = ['tcp:0']\n"
