@@ -10,8 +10,9 @@ from ..rooms.memory import MemoryRooms
 from ..transports.listen import whereOf
 
 if TYPE_CHECKING:
-    from ..lab import Lab, ProtocolService
+    from ..lab import Lab
     from ..metrics.lag import ReactorLag
+    from ..protocol_service import ProtocolService
 
 BOUNDS: Final = SECONDS
 """Of the histograms, in seconds; one more holds what is above."""
