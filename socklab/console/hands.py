@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ..framing import FramingError
 from ..log import say
 from ..log.lines import plain
-from ..message import IMessageTransport, Peer
+from ..message import Peer
 from ..policy.access import Rule, normal, ruleFor
 from .door import Session
 from .texts import Said, Wrong, reason
@@ -199,7 +199,7 @@ def first(to: Sequence[str]) -> str:
     return f"{', '.join(to[:10])}{' ...' if len(to) > 10 else ''}"
 
 
-def _send(transport: IMessageTransport, data: bytes, text: str | None, binary: bool) -> Said | None:
+def _send(transport: Any, data: bytes, text: str | None, binary: bool) -> Said | None:
     """Send one peer a message; give why not."""
     payload = data
     if text is not None:
@@ -213,12 +213,14 @@ def _send(transport: IMessageTransport, data: bytes, text: str | None, binary: b
         except UnicodeDecodeError:
             return Said("not-utf8")
     why = None
-    # Whoever writes `hello\r\n` means the end that a framing of lines adds.
+    # On lines, whoever writes `hello\r\n` means the end that the framing adds.
     for each in (payload, _withoutEnd(payload)):
         try:
             transport.sendMessage(each, binary)
         except FramingError as error:
             why = reason(str(error))
+            if not transport.listener.lines:
+                break
         else:
             return None
     return why

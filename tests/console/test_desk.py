@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from socklab.console import stream, talks
 from tests.observe.support import MemoryLab
 
-from .asking import Asker, Watched, laboratory, tokens
+from .asking import CONFIG, Asker, Watched, laboratory, tokens
 
 
 @pytest.fixture
@@ -200,6 +200,15 @@ def test_write_a_line_with_its_end(lab: MemoryLab, asker: Asker) -> None:
     assert (line.received, raw.received) == (b"a\na\na\n", b"a\r\na\na\r")
     told = asker.do("write", to=[keyOf(lab, watched, 1)], text="a\n\n")
     assert [each["code"] for each in told["faults"]] == ["why-no-line"]
+
+
+def test_nothing_is_cut_off_messages(tmp_path: Path) -> None:
+    """What is too long by its last byte for a framing that counts bytes is not sent without it."""
+    lab = MemoryLab(tmp_path, CONFIG.replace('protocol = "echo"', 'protocol = "echo"\nframing = "int8"'))
+    asker = Asker(lab, tokens(lab)[0])
+    wire = lab.connect(1, port=1)
+    told = asker.do("write", to=["echo/*"], data=b64encode(b"x" * 255 + b"\n").decode())
+    assert (told["sent"], len(told["faults"]), wire.received) == (0, 1, b"")
 
 
 def test_close(lab: MemoryLab, asker: Asker) -> None:
