@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from twisted.internet.address import UNIXAddress
-from twisted.internet.endpoints import quoteStringArgument, serverFromString
+from twisted.internet.endpoints import AdoptedStreamServerEndpoint, quoteStringArgument, serverFromString
 from twisted.internet.interfaces import IAddress, IListeningPort, IReactorCore, IStreamServerEndpoint
 
 from ..limits import BACKLOG
@@ -297,6 +297,11 @@ def endpointOf(
         raise ValueError(listen.trouble)
     shareNames()
     endpoint: IStreamServerEndpoint = opened or serverFromString(reactor, listen.description)
+    if isinstance(endpoint, AdoptedStreamServerEndpoint):
+        # Imported late: most servers open their sockets themselves.
+        from .adopted import Activated
+
+        endpoint = Activated(reactor, endpoint)
     if listen.certificate is not None:
         from .tls import TLSEndpoint
 

@@ -16,6 +16,7 @@ from zope.interface import implementer
 
 from ..limits import BACKLOG
 from ..ports import MAX_DATAGRAM
+from ..transports.adopted import unixPort
 from ..transports.listen import Listen, endpointOf
 from ..transports.serving import Serving
 
@@ -113,9 +114,7 @@ class _Passed:
         with socket.socket(fileno=os.dup(descriptor)) as listening:
             family = listening.family
         if family == socket.AF_UNIX:
-            port = local._fromListeningDescriptor(reactor, descriptor, protocolFactory)
-            # The file is the parent's: Twisted would change its mode, and remove it in the end.
-            port._bindPath = b"\0" + port._bindPath
+            port = unixPort(local, reactor, descriptor, protocolFactory)
         else:
             port = stream._fromListeningDescriptor(reactor, descriptor, family, protocolFactory)
         os.close(descriptor)

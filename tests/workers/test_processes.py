@@ -318,6 +318,10 @@ def test_reload(server: Server, folder: Path, stack: ExitStack) -> None:
     server.sendSignal(signal.SIGHUP)
     server.waitFor("[socklab] worker 3 has ended")
     assert len(workersOf(server)) == 2
+    # The socket that it accepted from is that of the others, too.
+    local = stack.enter_context(socket.socket(socket.AF_UNIX))
+    local.connect(str(server.path("who")))
+    assert ask(local) in workersOf(server)
 
     def isClosed() -> bool:
         try:
