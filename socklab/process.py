@@ -44,6 +44,8 @@ class LabProcess(Lab):
         super().__init__(options.config, reactor, Events(), ports)
         self._notifier = Notifier(clock, os.environ)
         self._folder = folder
+        self._refused = False
+        """Whether the config has changed since, and is not good."""
         self._load = options.load
         self._twistd = options.parent
         self._reactor: Any = reactor
@@ -100,17 +102,20 @@ class LabProcess(Lab):
         try:
             config = self._load(again=True)
         except ConfigError as error:
+            self._refused = True
             lines = [*error.lines, "reload: the config is not good: nothing has changed"]
         else:
+            self._refused = False
             lines = [f"reload: {line}" for line in self.take(config)]
         for line in lines:
-            say(line, "reload")
+            say(line, "reload", "error" if self._refused else "info")
         self._reloaded()
         return lines
 
     def _reloaded(self) -> None:
-        """The config was read again, and taken."""
-        self._notifier.ready(self._status())
+        """The config was read again, and taken if it is good."""
+        refused = "; the config has changed and is not good: see the log" if self._refused else ""
+        self._notifier.ready(f"{self._status()}{refused}")
 
     def take(self, config: Config) -> list[str]:
         """Take from a config what can be changed while peers stay; give lines that tell it."""
@@ -118,7 +123,7 @@ class LabProcess(Lab):
 
     def stopService(self) -> Deferred[None]:
         """Stop, and leave nothing behind."""
-        self._notifier.stopping(f"closes, within {self.config.server.shutdown_timeout:g} s")
+        self._notifier.stopping(self.config.server.shutdown_timeout)
 
         def cleanUp(_: None) -> None:
             self._notifier.stopped()

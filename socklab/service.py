@@ -19,6 +19,7 @@ from .config.anywhere import anywhere
 from .config.trace import withTrace
 from .config.workers import workersOf
 from .listeners import StartError
+from .log.journal import Level, isJournal, marked
 from .process import LabProcess
 from .reactor import choose
 from .source import Remembered, reading
@@ -58,7 +59,7 @@ class Options(usage.Options):
             _complain(error.lines)
             raise SystemExit(1) from None
         if self["check"]:
-            _complain([f"note: {line}" for line in inUse(self.config)])
+            _complain([f"note: {line}" for line in inUse(self.config)], "info")
             raise SystemExit(0)
 
     def _needsLoop(self) -> bool:
@@ -120,11 +121,12 @@ def makeService(options: Options) -> MultiService:
     return LabProcess(options, cast("IReactorCore", reactor), folder)
 
 
-def _complain(lines: list[str]) -> None:
+def _complain(lines: list[str], level: Level = "error") -> None:
     # twistd gives sys.stderr to the log once that is open.
     terminal = sys.__stderr__ or sys.stderr
+    toJournal = isJournal(terminal, os.environ)
     for line in lines:
-        terminal.write(f"{line}\n")
+        terminal.write(marked(f"{line}\n", level) if toJournal else f"{line}\n")
 
 
 def _explainStartErrors() -> None:

@@ -6,9 +6,13 @@ import os
 import socket
 import time
 from collections.abc import Mapping
+from typing import Final
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
+
+_GRACE: Final = 10.0
+"""Seconds that systemd waits beyond `shutdown_timeout`: workers that do not end are killed after 5."""
 
 
 class Notifier:
@@ -37,9 +41,13 @@ class Notifier:
         now = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
         self._send("RELOADING=1", f"MONOTONIC_USEC={now}", "STATUS=reads its config again")
 
-    def stopping(self, status: str) -> None:
-        """It ends; what it does meanwhile may take a while, and the watchdog still hears of it."""
-        self._send("STOPPING=1", f"STATUS={status}")
+    def stopping(self, timeout: float) -> None:
+        """It ends; the watchdog hears of it until it has.
+
+        @param timeout: seconds that this may take, whatever `TimeoutStopSec` is.
+        """
+        most = f"EXTEND_TIMEOUT_USEC={round((timeout + _GRACE) * 1e6)}"
+        self._send("STOPPING=1", f"STATUS=closes, within {timeout:g} s", most)
 
     def stopped(self) -> None:
         """It has ended."""

@@ -76,8 +76,8 @@ def test_life(manager: Manager) -> None:
     assert before <= int(second.removeprefix("MONOTONIC_USEC=")) <= time.monotonic_ns() // 1000
     notifier.ready("x")
     assert manager.heard() == ["READY=1", "STATUS=x"]
-    notifier.stopping("closes")
-    assert manager.heard() == ["STOPPING=1", "STATUS=closes"]
+    notifier.stopping(2.5)
+    assert manager.heard() == ["STOPPING=1", "STATUS=closes, within 2.5 s", "EXTEND_TIMEOUT_USEC=12500000"]
 
 
 def test_watchdog(manager: Manager) -> None:
@@ -123,37 +123,66 @@ def test_nobody_to_tell(environment: dict[str, str]) -> None:
     notifier = Notifier(Clock(), {**environment, "WATCHDOG_USEC": "1000"})
     notifier.ready("")
     notifier.reloading()
-    notifier.stopping("")
+    notifier.stopping(20)
     notifier.stopped()
 
 
 def test_process(manager: Manager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server tells its manager when it is ready, reloads, is alive, and stops."""
+    """A server tells its manager when it is ready, reloads, is alive and stops; the journal has levels."""
     config = tmp_path / "lab.toml"
     config.write_text(CONFIG)
     environment = {"NOTIFY_SOCKET": manager.address, "WATCHDOG_USEC": "200000000"}
     for key, value in environment.items():
         monkeypatch.setitem(ENVIRONMENT, key, value)
-    with Server(config, folder=tmp_path) as server:
+    with Server(config, folder=tmp_path, before=(sys.executable, "-c", JOURNAL)) as server:
         assert manager.heard() == ["READY=1", "STATUS=serving one at 2 listeners"]
         assert manager.heard() == ["WATCHDOG=1"]
         server.sendSignal(signal.SIGHUP)
         assert manager.heard()[0] == "RELOADING=1"
-        assert manager.heard()[0] == "READY=1"
+        assert manager.heard() == ["READY=1", "STATUS=serving one at 2 listeners"]
         config.write_text("[[service]]\nprotocol = 'ecko'\n")
         server.sendSignal(signal.SIGHUP)
         assert manager.heard()[0] == "RELOADING=1"
-        assert manager.heard()[0] == "READY=1"
-        server.sendSignal(signal.SIGTERM)
-        assert manager.heard() == ["STOPPING=1", "STATUS=closes, within 20 s"]
+        refused = "the config has changed and is not good: see the log"
+        assert manager.heard() == ["READY=1", f"STATUS=serving one at 2 listeners; {refused}"]
         server.stop()
+        # Ten seconds more than peers are given to leave, whatever the unit says.
+        expected = ["STOPPING=1", "STATUS=closes, within 20 s", "EXTEND_TIMEOUT_USEC=30000000"]
+        assert manager.heard() == expected
+        lines = server.log.splitlines()
+    assert "<6>[socklab] socklab ready" in lines
+    assert "<3>[socklab] reload: the config is not good: nothing has changed" in lines
+    assert [each for each in lines if not each.startswith(("<6>", "<3>"))] == []
 
+
+def test_complaint(tmp_path: Path) -> None:
+    """What is wrong with a config comes to the journal as an error."""
+    (tmp_path / "lab.toml").write_text("[[service]]\nprotocol = 'ecko'\n")
+    arguments = ("-n", "--pidfile=", "socklab", "--config", "lab.toml", "--check")
+    done = run(*arguments, folder=tmp_path, before=(sys.executable, "-c", JOURNAL))
+    assert done.returncode == 1
+    assert done.stderr.startswith("<3>lab.toml: service[1]")
+
+
+# systemd.exec(5): what is printed goes to the journal.
+JOURNAL = """
+import os, sys
+there = os.fstat(2)
+os.environ["JOURNAL_STREAM"] = f"{there.st_dev}:{there.st_ino}"
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 
 # sd_listen_fds(3): the sockets are the descriptors from 3 on.
 ACTIVATE = """
-import os, sys
-os.dup2(int(sys.argv[1]), 3)
-os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1", LISTEN_FDNAMES="socklab.socket")
+import fcntl, os, sys
+passed = [fcntl.fcntl(int(each), fcntl.F_DUPFD, 100) for each in sys.argv[1].split(",")]
+for number, descriptor in enumerate(passed, 3):
+    os.dup2(descriptor, number)
+os.environ.update(
+    LISTEN_PID=str(os.getpid()),
+    LISTEN_FDS=str(len(passed)),
+    LISTEN_FDNAMES=":".join(f"socket{number}" for number in range(len(passed))),
+)
 os.execv(sys.argv[2], sys.argv[2:])
 """
 
@@ -161,13 +190,15 @@ os.execv(sys.argv[2], sys.argv[2:])
 class Activated:
     """A server that is given listening sockets, as systemd does, and can be ended and started again."""
 
-    def __init__(self, folder: Path, listening: socket.socket) -> None:
-        config = folder / "activated.toml"
-        config.write_text('[[service]]\nprotocol = "echo"\nlisten = ["systemd:domain=INET:index=0"]\n')
-        command = twistd("-n", "--pidfile=", "socklab", "--config", str(config))
+    def __init__(self, folder: Path, listen: str, *passed: socket.socket) -> None:
+        """@param listen: the entries, as in the config."""
+        self._config = folder / "activated.toml"
+        self._config.write_text(f'[[service]]\nprotocol = "echo"\nlisten = [{listen}]\n')
+        command = twistd("-n", "--pidfile=", "socklab", "--config", str(self._config))
+        numbers = [each.fileno() for each in passed]
         self._process = subprocess.Popen(
-            [sys.executable, "-c", ACTIVATE, str(listening.fileno()), *command],
-            pass_fds=[listening.fileno()],
+            [sys.executable, "-c", ACTIVATE, ",".join(map(str, numbers)), *command],
+            pass_fds=numbers,
             env=ENVIRONMENT,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -183,6 +214,15 @@ class Activated:
         """Send a signal."""
         self._process.send_signal(number)
 
+    def reload(self, listen: str, line: bytes) -> None:
+        """Have it serve something else, and wait for a line of its log.
+
+        @param listen: the entries, as in the config.
+        """
+        self._config.write_text(f'[[service]]\nprotocol = "echo"\nlisten = [{listen}]\n')
+        self.sendSignal(signal.SIGHUP)
+        self.waitFor(line)
+
     def stop(self) -> None:
         """End it, and wait until it is gone."""
         self._process.terminate()
@@ -191,27 +231,63 @@ class Activated:
 
 
 def test_restart_refuses_nobody(tmp_path: Path) -> None:
-    """With a socket that systemd holds, who connects while no server runs is served by the next one."""
-    with socket.create_server(("127.0.0.1", 0), backlog=100) as listening:
+    """With sockets that systemd holds, who connects while no server runs is served by the next one.
+
+    Whatever the `domain`, the socket knows best; a file is left as it is.
+    """
+    path = tmp_path / "echo.sock"
+    listen = "'systemd:domain=INET:index=0', 'systemd:domain=UNIX:name=socket1'"
+    dual = socket.create_server(("::", 0), family=socket.AF_INET6, backlog=100, dualstack_ipv6=True)
+    with dual as listening, socket.socket(socket.AF_UNIX) as local:
+        local.bind(str(path))
+        local.listen(100)
+        path.chmod(0o640)
         port = listening.getsockname()[1]
-        server = Activated(tmp_path, listening)
+        server = Activated(tmp_path, listen, listening, local)
         server.waitFor(b"socklab ready")
         server.sendSignal(signal.SIGHUP)
         server.waitFor(b"reload: = echo")
-        with wire.tcp(port) as client:
-            client.sendall(b"before")
-            assert wire.exactly(client, 6) == b"before"
+        for client in (wire.tcp(port), wire.unix(path)):
+            with client:
+                client.sendall(b"before")
+                assert wire.exactly(client, 6) == b"before"
         server.stop()
-        clients = [wire.tcp(port) for _ in range(20)]
+        clients = [connect() for _ in range(20) for connect in (lambda: wire.tcp(port), lambda: wire.unix(path))]
         for client in clients:
             client.sendall(b"between")
-        server = Activated(tmp_path, listening)
+        server = Activated(tmp_path, listen, listening, local)
         try:
             for client in clients:
                 with client:
                     assert wire.exactly(client, 7) == b"between"
         finally:
             server.stop()
+        assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_listener_comes_back(tmp_path: Path) -> None:
+    """A reload takes a socket of systemd's out of use, and the next one takes it back."""
+    with socket.create_server(("127.0.0.1", 0)) as first, socket.create_server(("127.0.0.1", 0)) as second:
+        one, both = "'systemd:domain=INET:index=0'", "'systemd:domain=INET:index=0', 'systemd:domain=INET:index=1'"
+        server = Activated(tmp_path, both, first, second)
+        try:
+            server.waitFor(b"socklab ready")
+            server.reload(one, b"reload: - echo")
+            server.reload(both, b"reload: + echo")
+            with wire.tcp(second.getsockname()[1]) as client:
+                client.sendall(b"again")
+                assert wire.exactly(client, 5) == b"again"
+        finally:
+            server.stop()
+
+
+def test_datagrams(tmp_path: Path) -> None:
+    """A socket of datagrams is no stream: a line says so, status 1."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bound:
+        bound.bind(("127.0.0.1", 0))
+        server = Activated(tmp_path, "'systemd:domain=INET:index=0'", bound)
+        server.waitFor(b"systemd has passed a socket of datagrams: the socket unit needs ListenStream=")
+        server.stop()
 
 
 def test_socket_that_is_not_passed(tmp_path: Path) -> None:

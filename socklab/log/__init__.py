@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from twisted.logger import Logger
+from twisted.logger import Logger, LogLevel
 
 from .entry import Entry
+from .journal import Level
 from .observer import BoundedObserver, logObserver
 from .recorder import Recorder
 
@@ -18,10 +19,10 @@ __all__ = ["BoundedObserver", "Recorder", "logObserver", "say"]
 _logger: Final = Logger(namespace="socklab")
 
 
-def say(line: str, event: str = "log", **fields: str | int) -> None:
+def say(line: str, event: str = "log", level: Level = "info", **fields: str | int) -> None:
     """Log a line.
 
     @param event: what it tells of, as JSON has it: `listening`, `ready`, `reload` and so on.
     @param fields: more of it for JSON, which then needs no line.
     """
-    _logger.info("{entry}", entry=Entry(line, event, **fields), log_system="socklab")
+    _logger.emit(LogLevel.lookupByName(level), "{entry}", entry=Entry(line, event, **fields), log_system="socklab")

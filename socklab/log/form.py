@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from twisted.logger import LogEvent, formatEvent, formatEventAsClassicLogText
+from twisted.logger import LogEvent, formatEvent, formatEventAsClassicLogText, formatTime
 from twisted.python.failure import Failure
 
 from .entry import Entry
 from .fields import Fields
+from .journal import levelOf, marked
 
 # What breaks a line, moves a cursor, turns the direction of writing, or is no text at all. LF is Twisted's,
 # which puts a TAB behind each.
@@ -27,12 +29,12 @@ def failureOf(event: LogEvent) -> Failure | None:
     return failure if isinstance(failure, Failure) else None
 
 
-def asText(event: LogEvent) -> str | None:
+def asText(event: LogEvent, formatTime: Callable[[float | None], str] = formatTime) -> str | None:
     """Give a line as `twistd` writes it, with what could forge another escaped; None when there is nothing to say.
 
     Most lines are safe before they come here. Tracebacks are not, nor what protocols log and print.
     """
-    text = formatEventAsClassicLogText(event)
+    text = formatEventAsClassicLogText(event, formatTime)
     if text is None:
         return None
     if failureOf(event) is not None and len(text) > _TRACEBACK:
@@ -41,15 +43,26 @@ def asText(event: LogEvent) -> str | None:
     return _UNSAFE.sub(_escape, text)
 
 
+def asJournal(event: LogEvent) -> str | None:
+    """Give the same for the journal, which has the time itself."""
+    text = asText(event, lambda _: "")
+    return text and marked(text.removeprefix(" "), levelOf(event))
+
+
+def asJsonJournal(event: LogEvent) -> str | None:
+    """Give a JSON object for the journal."""
+    text = asJson(event)
+    return text and marked(text, levelOf(event))
+
+
 def asJson(event: LogEvent) -> str | None:
     """Give a JSON object on a line, all ASCII (RFC 8259); None when there is nothing to say."""
     found = fieldsOf(event)
     if found is None:
         return None
-    level = event.get("log_level")
     head: Fields = {
         "time": datetime.fromtimestamp(event.get("log_time", 0), UTC).isoformat(timespec="milliseconds"),
-        "level": level.name if level is not None else "info",
+        "level": levelOf(event),
     }
     return json.dumps(head | found) + "\n"
 

@@ -12,7 +12,8 @@ from twisted.logger import FileLogObserver, ILogObserver, LogEvent
 from twisted.python.logfile import LogFile
 from zope.interface import implementer
 
-from .form import asJson, asText
+from .form import asJournal, asJson, asJsonJournal, asText
+from .journal import isJournal
 
 
 def logObserver(
@@ -25,7 +26,9 @@ def logObserver(
     @param options: twistd's own.
     @param admits: tells which events are written.
     """
-    observer = BoundedObserver(FileLogObserver(_open(options), asText), admits)
+    file = _open(options)
+    toJournal = file is sys.stdout and isJournal(file, os.environ)
+    observer = BoundedObserver(FileLogObserver(file, asText), admits, toJournal)
     observer.configure(form)
     return observer
 
@@ -34,13 +37,14 @@ def logObserver(
 class BoundedObserver:
     """Leaves out what is not to be written; a reload may change the form of what is."""
 
-    def __init__(self, write: FileLogObserver, admits: Callable[[LogEvent], bool]) -> None:
+    def __init__(self, write: FileLogObserver, admits: Callable[[LogEvent], bool], toJournal: bool) -> None:
         self._write = write
         self._admits = admits
+        self._forms = (asJournal, asJsonJournal) if toJournal else (asText, asJson)
 
     def configure(self, form: Literal["text", "json"]) -> None:
         """Write in a form from now on."""
-        self._write.formatEvent = asJson if form == "json" else asText
+        self._write.formatEvent = self._forms[form == "json"]
 
     def __call__(self, event: LogEvent) -> None:
         """Write a log event, or not."""

@@ -14,6 +14,7 @@ from twisted.internet.error import ProcessDone
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
+from ..log.journal import Level
 from .backoff import BackOff
 from .channel import Told, connect
 from .member import Member, tell
@@ -167,7 +168,8 @@ class Crew:
             self._fail(f"worker {number} {how}, {_TRIES} times, before it served")
             return
         self.restarts += 1
-        tell(number, f"worker {number} {how}: another one starts in {wait:.1f} s")
+        level: Level = "info" if member.leaving else "warn"
+        tell(number, f"worker {number} {how}: another one starts in {wait:.1f} s", level=level)
         self._timers[number] = self.clock.callLater(wait, self._start, number)
 
     def tell(self, told: Told) -> None:
@@ -206,7 +208,7 @@ class Crew:
     def kill(self) -> None:
         """End all now."""
         for member in self.members.values():
-            tell(member.number, f"worker {member.number} does not end: killed")
+            tell(member.number, f"worker {member.number} does not end: killed", level="warn")
             member.kill()
 
 

@@ -10,6 +10,7 @@ from zope.interface import implementer
 
 from ..log.entry import Entry
 from ..log.form import fieldsOf
+from ..log.journal import levelOf
 from .channel import Channel
 
 _WAITING: Final = 4 * 1024 * 1024
@@ -49,10 +50,9 @@ def toldOf(event: LogEvent) -> dict[str, Any] | None:
         return None
     if len(text) > _LONGEST:
         text = f"{text[: _LONGEST // 2]}\n...\n{text[-_LONGEST // 2 :]}"
-    level = event.get("log_level") or LogLevel.info
     return {
         "time": event.get("log_time", 0.0),
-        "level": level.name,
+        "level": levelOf(event),
         "system": str(event.get("log_system") or event.get("log_namespace") or "-"),
         "text": text,
         "fields": fields,
