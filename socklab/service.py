@@ -52,8 +52,11 @@ class Options(usage.Options):
         if not self["check"]:
             # An author's module may import the reactor; then there is nothing left to choose.
             choose(self._needsLoop())
+        # systemd sets it for commands of ExecReload=, which may not read the credentials that the server has read
+        # (LoadCredential=; seen with 252 and 262).
+        again = self["check"] and "MAINPID" in os.environ
         try:
-            self.config = self.load()
+            self.config = self.load(again)
         except ConfigError as error:
             # A UsageError would put the help text on standard output instead.
             _complain(error.lines)

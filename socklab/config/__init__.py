@@ -38,8 +38,8 @@ __all__ = [
 def loadConfig(path: Path, again: bool = False) -> Config:
     """Read a config file and check it; nothing is opened.
 
-    @param again: whether this process serves it already: a certificate that it may not read any more is told in
-        the listener, and is no mistake.
+    @param again: whether it is served already: a certificate that may not be read any more is told in the
+        listener, and is no mistake.
     @raise ConfigError: with every mistake in it.
     """
     return _check(readConfig(path), path, again)
@@ -89,7 +89,7 @@ def _check(raw: dict[str, Any], path: Path, again: bool) -> Config:
         found += draft.mistakes
     listen, wrong = parseConsole(raw.get("console"), path.resolve().parent, again)
     found += wrong
-    read, wrong = parseRooms(raw.get("rooms"), path.resolve().parent)
+    read, wrong = parseRooms(raw.get("rooms"), path.resolve().parent, again)
     found += wrong
     found += duplicates(drafts, listen)
     ready: list[Service] = []

@@ -19,10 +19,11 @@ from .schema import RoomsTable
 _SCHEMES: Final = ("nats", "tls")
 
 
-def parseRooms(raw: Any, folder: Path) -> tuple[dict[str, Any], list[Mistake]]:
+def parseRooms(raw: Any, folder: Path, again: bool) -> tuple[dict[str, Any], list[Mistake]]:
     """Check what the shape of the table does not tell, and read its files; the engine is not asked.
 
     @param raw: the table as it stands in the file.
+    @param again: whether it is served already: a file that may not be read any more is then no mistake.
     @return: what was read, by the names of `EngineSettings`; and what is wrong.
     """
     read: dict[str, Any] = {}
@@ -45,6 +46,8 @@ def parseRooms(raw: Any, folder: Path) -> tuple[dict[str, Any], list[Mistake]]:
                 data = SOURCE.get().read(folder / file)
                 read[name] = data if key == "ca" else "\n".join(data.decode().strip().splitlines())
             except (OSError, ValueError) as error:
+                if again and isinstance(error, PermissionError):
+                    continue
                 found.append(
                     Mistake(("rooms", key), unreadable(error) if isinstance(error, OSError) else "no text")
                 )

@@ -99,13 +99,14 @@ def test_units(tmp_path: Path) -> None:
 
 
 def test_template_is_as_strict() -> None:
-    """The template unit has all that confines the unit for one server, but for its folder of Unix sockets."""
+    """The template unit has all that confines the unit for one server; names and folders are its own."""
 
     def settings(path: Path) -> set[str]:
         return {line for line in path.read_text().splitlines() if "=" in line and line[0] != "#"}
 
     missing = settings(CHECKOUT / "configs" / "socklab.service") - settings(CONFIGS / "socklab@.service")
-    assert {each.partition("=")[0] for each in missing} == {"Description", "ExecStart", "RuntimeDirectory"}
+    own = {"Description", "After", "SyslogIdentifier", "RuntimeDirectory", "StateDirectory"}
+    assert {each.partition("=")[0] for each in missing} == {*own, "ExecStart", "ExecReload"}
 
 
 def test_as_they_are() -> None:

@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
 from twisted.internet.testing import MemoryReactor
 
 from socklab.config import ConfigError, loadConfig
+from socklab.service import Options
 from socklab.transports.advice import probe
 from socklab.transports.listen import endpointOf, parseListen
 from socklab.transports.tls import readFolder
@@ -310,3 +311,24 @@ def test_again(pems: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert (secure.certificate, secure.trouble) == (None, why)
     with pytest.raises(ValueError, match="permission denied"):
         endpointOf(secure, cast(Any, MemoryReactor()), cast(Any, None))
+
+
+@pytest.mark.parametrize(("environment", "status"), [({}, 1), ({"MAINPID": "1"}, 0)])
+def test_check_for_a_reload(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], status: int
+) -> None:
+    """What ExecReload= of systemd checks is served already: credentials may be hidden from its commands."""
+
+    def refuse(self: Path) -> bytes:
+        if self.suffix != ".toml":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
+        return self.read_text().encode()
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    rooms = '[rooms]\nengine = "nats://127.0.0.1"\ntoken_file = "token"\n'
+    (tmp_path / "lab.toml").write_text(rooms + one(listen="'ssl:0:privateKey=key.pem:certKey=cert.pem'"))
+    with pytest.raises(SystemExit) as ended:
+        Options().parseOptions(["--config", str(tmp_path / "lab.toml"), "--check"])
+    assert ended.value.code == status
