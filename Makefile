@@ -10,7 +10,7 @@ MINUTES ?= 30
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -qq
 
-.PHONY: help run test soak chaos bench memory profile check docs screenshots format clean
+.PHONY: help run test soak chaos systemd bench memory profile check docs screenshots format clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -28,6 +28,9 @@ soak: $(VENV)/.test ## attack servers for MINUTES, and see whether they grow
 
 chaos: $(VENV)/.test ## kill and cut off engines and nodes while members talk, and compare what all have heard
 	@$(BIN)/python -m tests.cluster.chaos $(ARGS)
+
+systemd: $(VENV)/.test ## boot a systemd in a container, as root, and drive the units there (3 minutes)
+	@$(BIN)/python -m tests.booted $(ARGS)
 
 check: $(VENV)/.dev $(VENV)/.test ## check the format, lint, and check the types
 	$(BIN)/ruff format --check .

@@ -1,0 +1,1 @@
+"""`make systemd`: the units under a real systemd."""
