@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from asyncio import AbstractEventLoop
+from socket import SocketType
 from socket import socket as Socket
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ class Endpoint:
 
     _port: ListeningPort
     _peer: Any
-    _socket: Socket
+    _socket: SocketType
     connected: bool
     protocol: Any
     sessionno: int

@@ -7,6 +7,7 @@ import socket
 from asyncio import AbstractEventLoop
 from collections.abc import Iterator
 from select import EPOLLIN
+from socket import SocketType
 from socket import socket as Socket
 from typing import Any, Final
 
@@ -88,10 +89,10 @@ class ListeningPort(tcp.Port):
 
     def _acceptSome(self) -> None:
         port = self.socket
-        family = port.family
+        family = self.addressFamily
         # Who comes while these are heard is behind those who are here: what they have sent is older.
         for descriptor, peer in [*self._newcomers(port)]:
-            self.connection(self, Socket(family, _STREAM, 0, descriptor), peer)
+            self.connection(self, SocketType(family, _STREAM, 0, descriptor), peer)
 
     def _newcomers(self, port: Socket) -> Iterator[tuple[int, Any]]:
         for _ in range(_AT_ONCE):
@@ -113,7 +114,7 @@ class ListeningPort(tcp.Port):
             where = (host, *where[1:])
         return IPv6Address("TCP", *where)
 
-    def hostOf(self, accepted: Socket) -> IAddress:
+    def hostOf(self, accepted: SocketType) -> IAddress:
         """Give this side's address of an accepted connection."""
         return self.addressOf(accepted.getsockname())
 
@@ -135,6 +136,6 @@ class UnixListeningPort(ListeningPort, unix.Port):
         """Give what a socket's address is to Twisted."""
         return UNIXAddress(where or None)
 
-    def hostOf(self, accepted: Socket) -> IAddress:
+    def hostOf(self, accepted: SocketType) -> IAddress:
         """Give this side's address of an accepted connection."""
         return self._host

@@ -6,7 +6,7 @@ import socket
 import struct
 from collections.abc import Callable
 from contextlib import suppress
-from socket import socket as Socket
+from socket import SocketType
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
@@ -58,7 +58,7 @@ class Connection(Sending):
     _reason: Failure | None = None
     """Why it is closed, where the system does not know."""
 
-    def __init__(self, port: ListeningPort, accepted: Socket, peer: Any) -> None:
+    def __init__(self, port: ListeningPort, accepted: SocketType, peer: Any) -> None:
         """Introduce an accepted connection to the Factory, and its protocol to this.
 
         @param peer: its address, as the system gives it.
@@ -78,7 +78,7 @@ class Connection(Sending):
         else:
             self._begin(accepted)
 
-    def _begin(self, accepted: Socket) -> None:
+    def _begin(self, accepted: SocketType) -> None:
         port = self._port
         self._wire(port.reactor.watch, accepted)
         self._size = 0

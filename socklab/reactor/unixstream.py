@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterable, Sequence
+from socket import SocketType
 from socket import socket as Socket
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from twisted.internet import unix
 from twisted.internet.error import ConnectionLost, FileDescriptorOverrun
@@ -30,7 +31,7 @@ class UnixConnection(Connection):
     _sending: Socket | None = None
     """Sends them when the peer has read."""
 
-    def _begin(self, accepted: Socket) -> None:
+    def _begin(self, accepted: SocketType) -> None:
         protocol: Any = self.protocol
         if not IFileDescriptorReceiver.providedBy(self.protocol):
             super()._begin(accepted)
@@ -85,7 +86,7 @@ class UnixConnection(Connection):
             return
         try:
             while self._descriptors:
-                socket.send_fds(self._socket, [data[:1]], [self._descriptors[0]])
+                socket.send_fds(cast(Socket, self._socket), [data[:1]], [self._descriptors[0]])
                 self._descriptors, data = self._descriptors[1:], data[1:]
         except BlockingIOError:
             self._output, self._size = [data], len(data)

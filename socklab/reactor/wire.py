@@ -8,6 +8,7 @@ from asyncio import AbstractEventLoop
 from collections import deque
 from collections.abc import Callable
 from select import EPOLLIN, EPOLLOUT, epoll
+from socket import SocketType
 from socket import socket as Socket
 from typing import BinaryIO, Final
 from typing import Protocol as TypingProtocol
@@ -90,7 +91,7 @@ class Watch:
             for call in later:
                 call()
 
-    def readMuch(self, source: Socket) -> bytes:
+    def readMuch(self, source: SocketType) -> bytes:
         """Read what is there, up to 256 KiB.
 
         @raise OSError: it cannot be read.
@@ -146,7 +147,7 @@ class Wire:
     send: Callable[[bytes], int | None]
     """For who asks `through`: it sends at once, and gives how many bytes the system took; None if `put` did it."""
 
-    def _wire(self, watch: Watch, accepted: Socket) -> None:
+    def _wire(self, watch: Watch, accepted: SocketType) -> None:
         """Begin with a socket."""
         accepted.setblocking(False)
         self._socket = accepted
@@ -337,8 +338,9 @@ class Wire:
         """Close when all is sent; nothing more is read."""
         if not self._closing:
             self._closing = True
-            self._deafen()
-            if not self._waiting:
+            if self._waiting:
+                self._deafen()
+            else:
                 self._release()
                 self.connection_lost(None)
 
