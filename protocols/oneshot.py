@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
-from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
@@ -21,6 +20,7 @@ from socklab import (
     readHttp,
     response,
 )
+from socklab.alarms import AlarmQueue
 from socklab.framing import MESSAGE
 from socklab.http import CONTINUE
 
@@ -31,13 +31,12 @@ class OneShotProtocol(MessageProtocol):
     """Answer the first message, then close; a peer that sends none in time is closed too."""
 
     factory: OneShotFactory
-    _timer: IDelayedCall | None = None
     _answered = False
     _asked = False
 
     def connectionMade(self) -> None:
         """Wait for the request."""
-        self._timer = self.transport.clock.callLater(self.factory.timeout, self.tooLate)
+        self.factory.waiting.add(self)
 
     def messageReceived(self, payload: bytes, isBinary: bool) -> None:
         """The request has come."""
@@ -61,9 +60,8 @@ class OneShotProtocol(MessageProtocol):
             isBinary = True
         self.finish(answer, isBinary)
 
-    def tooLate(self) -> None:
-        """No request has come in time."""
-        self._timer = None
+    def ring(self) -> None:
+        """No request has come in time (`socklab.alarms`)."""
         if self.factory.until == "http":
             self.finish(response(408, b"no request came in time\n"), True)
         elif self.factory.lateReply is not None:
@@ -75,6 +73,8 @@ class OneShotProtocol(MessageProtocol):
         """Make the answer."""
         self.factory.count += 1
         reply = self.factory.reply
+        if reply is None:
+            return request
         return reply if isinstance(reply, bytes) else self.fill(reply, request)
 
     def fill(self, template: Template, request: bytes) -> bytes:
@@ -99,18 +99,14 @@ class OneShotProtocol(MessageProtocol):
     def finish(self, answer: bytes, isBinary: bool) -> None:
         """Send the answer, and close."""
         self._answered = True
-        self.stopTimer()
+        self.factory.waiting.cancel(self)
         self.transport.sendMessage(answer, isBinary)
         self.transport.loseConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The connection is gone."""
-        self.stopTimer()
-
-    def stopTimer(self) -> None:
-        """Wait no more."""
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
+        if not self._answered:
+            self.factory.waiting.cancel(self)
 
 
 def isUtf8(data: bytes) -> bool:
@@ -128,6 +124,8 @@ class OneShotFactory(Factory):
     protocol = OneShotProtocol
     keepsPeers = False
     fixedFraming = True
+    waiting: AlarmQueue
+    """Whose requests have yet to come."""
 
     def __init__(
         self,
@@ -154,7 +152,8 @@ class OneShotFactory(Factory):
         self.until = until
         self.timeout = timeout
         self.count = 0
-        self.reply: Template | bytes = Template("reply", reply, FIELDS)
+        # None is the request itself.
+        self.reply: Template | bytes | None = None if reply == "{request}" else Template("reply", reply, FIELDS)
         if reply_file is not None:
             try:
                 self.reply = reply_file.read_bytes()
@@ -167,6 +166,10 @@ class OneShotFactory(Factory):
         self.framingLimit = "line" if until == "line" else "message"
         if until == "http":
             self.transports = frozenset({"stream"})
+
+    def startFactory(self) -> None:
+        """The service starts: from now on there is a clock."""
+        self.waiting = AlarmQueue(self.clock, self.timeout)
 
     def framing(self, maxLength: int) -> Request:
         """Give what finds the request in a stream.

@@ -9,11 +9,11 @@ from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerPr
 from autobahn.websocket.protocol import WebSocketProtocol
 from twisted.internet.task import Clock
 
+from socklab.alarms import Alarms
 from socklab.limits import Limits
 from socklab.protocols.echo import EchoFactory
 from socklab.testing import MemoryServer
 from socklab.transports.websocket import WebSocketFactory
-from socklab.transports.websocket.alarms import Alarms
 from socklab.transports.websocket.headers import Headers
 
 TEXT, CONTINUED, PING, PONG = 1, 0, 9, 10

@@ -134,7 +134,8 @@ class Gate:
     def _enter(self, host: str) -> Refusal | None:
         refusal = self.forbids(host) or self._full(host) or self._house.memory() or self._tooFast(host)
         if refusal is None:
-            self._share(host, 1)
+            if self._house.shared is not None:
+                self._share(self._house.shared, host, 1)
             self.connections += 1
             self._house.connections += 1
             if host:
@@ -144,7 +145,8 @@ class Gate:
 
     def leave(self, host: str) -> None:
         """Count somebody out who was let in."""
-        self._share(host, -1)
+        if self._house.shared is not None:
+            self._share(self._house.shared, host, -1)
         self.connections -= 1
         self._house.connections -= 1
         if host:
@@ -155,10 +157,8 @@ class Gate:
             else:
                 del self._perAddress[key]
 
-    def _share(self, host: str, change: int) -> None:
-        shared = self._house.shared
-        if shared is not None:
-            shared.add(self._service, owner(host) if host else "", change)
+    def _share(self, shared: Sharing, host: str, change: int) -> None:
+        shared.add(self._service, owner(host) if host else "", change)
 
     def _full(self, host: str) -> Refusal | None:
         limits, house, shared = self._limits, self._house, self._house.shared

@@ -87,7 +87,8 @@ class MemoryTransport:
             producer, self._producer = self._producer, None
             if producer is not None:
                 producer.stopProducing()
-            self._protocol.connectionLost(Failure(reason))
+            protocol, self._protocol = self._protocol, None
+            protocol.connectionLost(Failure(reason))
 
     def drain(self) -> None:
         """The peer reads what is there."""

@@ -73,7 +73,8 @@ class Conversation(Telling):
         self._settle()
         if self._told:
             self._tellOpened()
-            self.setTimeout(serving.limits.idle)
+            if serving.limits.idle:
+                self.setTimeout(serving.limits.idle)
             if serving.limits.lifetime:
                 self._life = serving.clock.callLater(serving.limits.lifetime, self._lifeEnds)
         self._call(protocol.makeConnection, self._adapter)
@@ -321,11 +322,12 @@ class Conversation(Telling):
             self._adapter.holdChanged()
 
     def _stopTimers(self) -> None:
-        self.setTimeout(None)
+        if self._idle is not None:
+            self._idle.stop()
         for timer in (self._life, self._slowed):
             if timer is not None:
                 timer.cancel()
-        self._life = self._slowed = None
+        self._idle = self._life = self._slowed = None
 
     def cut(self, reason: str) -> None:
         """The peer went too far: say so, and hear no more of it. The caller closes."""
@@ -336,9 +338,10 @@ class Conversation(Telling):
 
     def lost(self, reason: Failure) -> None:
         """The connection is gone."""
-        self.listening = False
+        if self.listening:
+            self.listening = False
+            self._stopTimers()
         self.ready = None
-        self._stopTimers()
         self.held = 0
         protocol, self.protocol = self.protocol, None
         if protocol is None:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from typing import Protocol as TypingProtocol
 
-from twisted.internet.interfaces import IDelayedCall, INegotiated, IPullProducer, IPushProducer
+from twisted.internet.interfaces import INegotiated, IPullProducer, IPushProducer
 from zope.interface import implementer
 
+from ..alarms import AlarmQueue
 from ..message import Encoded
 from .backlog import Backlog
 from .relayed import Relayed
@@ -98,13 +99,13 @@ class Output:
     __slots__ = (
         "_backlog",
         "_blocked",
+        "_closes",
         "_following",
         "_inputOver",
         "_owner",
         "_patience",
         "_relayed",
         "_serving",
-        "_timer",
         "_transport",
         "closing",
         "paused",
@@ -124,7 +125,7 @@ class Output:
         self._following: Following | None = None
         self._inputOver = False
         self._patience: int | None = None
-        self._timer: IDelayedCall | None = None
+        self._closes: AlarmQueue | None = None
         self._relayed: Relayed | None = None
         self.paused = False
         """Whether the peer is reading more slowly than it is written to."""
@@ -173,13 +174,13 @@ class Output:
     def unfollow(self) -> None:
         """Nothing more is said to all."""
         following, self._following = self._following, None
-        if following is not None:
+        if following is not None and not self.closing:
             following.slacken(self._owner, ended=True)
         self._settle()
 
     def _catchUp(self) -> None:
         following = self._following
-        if following is not None and following.waiting:
+        if following is not None and following.waiting and not self.closing:
             following.catchUp(self._owner)
 
     def _settle(self) -> None:
@@ -192,6 +193,8 @@ class Output:
 
     def _end(self) -> None:
         """Nothing more is written."""
+        if self.closing:
+            return
         self.closing = True
         self.way = None
         if self._following is not None:
@@ -243,7 +246,7 @@ class Output:
     def inputOver(self) -> None:
         """The peer has said that it will send nothing more."""
         self._inputOver = True
-        if self._timer is not None and not self._backlog:
+        if self._closes is not None and not self._backlog:
             self._transport.loseConnection()
 
     def ignored(self, size: int) -> None:
@@ -262,14 +265,16 @@ class Output:
         @param patient: whether to ignore any amount until then. Who was cut for sending too much may send
             256 KiB more, lest it goes on for ever.
         """
-        self._catchUp()
+        if self._following is not None:
+            self._catchUp()
         if self.closing:
             return
         self._end()
         if not patient:
             self._patience = _PATIENCE
-        self._stopProducer()
-        self._timer = self._serving.clock.callLater(self._serving.closeTimeout, self.abort)
+        if self._relayed is not None:
+            self._stopProducer()
+        self._closes = self._serving.alarms.add(self, self._serving.closeTimeout)
         if not self._backlog:
             self._finish()
 
@@ -288,6 +293,10 @@ class Output:
         if not self._inputOver:
             transport.resumeProducing()
 
+    def ring(self) -> None:
+        """The peer has not ended its side in time (`Sleeper`)."""
+        self.abort()
+
     def abort(self) -> None:
         """Close at once."""
         self._end()
@@ -297,11 +306,14 @@ class Output:
     def lost(self) -> None:
         """The connection is gone."""
         self._end()
-        self._forget()
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
-        self._timer = None
-        self._stopProducer()
+        if self._backlog is not None:
+            self._forget()
+        if self._closes is not None:
+            self._closes.cancel(self)
+        if self._relayed is not None:
+            self._stopProducer()
+        # Each refers to the other: only Python's garbage collector would free them.
+        del self._owner
 
     def registerProducer(self, producer: IPushProducer | IPullProducer, streaming: bool) -> None:
         """Pass pause and resume on to a protocol's own producer (`IConsumer`)."""

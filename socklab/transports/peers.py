@@ -15,8 +15,11 @@ def peerAt(address: IAddress | None, kind: str = "") -> Peer:
     return Peer(cast(IAddress, address), kind or ("tcp" if hasattr(address, "host") else "unix"), host, port)
 
 
-def peerOf(transport: Any, kind: str = "", encoding: str = "utf-8", connection: int = 0) -> Peer:
-    """Give what Twisted's transport tells of the other side; without a kind it is the transport's own."""
+def peerOf(transport: Any, kind: str = "", encoding: str = "utf-8", **more: Any) -> Peer:
+    """Give what Twisted's transport tells of the other side; without a kind it is the transport's own.
+
+    @param more: what else is known, by its name in `Peer`.
+    """
     address = transport.getPeer()
     host, port = getattr(address, "host", ""), getattr(address, "port", 0)
     if not kind:
@@ -29,4 +32,4 @@ def peerOf(transport: Any, kind: str = "", encoding: str = "utf-8", connection: 
     # Of our own TLS alone.
     settled = getattr(transport, "settled", None)
     tls = settled() if settled is not None else None
-    return Peer(address, kind, host, port, encoding, certificate=certificate, tls=tls, connection=connection)
+    return Peer(address, kind, host, port, encoding, certificate=certificate, tls=tls, **more)

@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from ..alarms import Alarms
 from ..counts import Counts
 from ..events import Events
 from ..framing import Framing
@@ -103,7 +104,7 @@ class OpenConnections:
                 self._all._empty()
 
     def _empty(self) -> None:
-        if not len(self):
+        if self._waiting and not len(self):
             waiting, self._waiting = self._waiting, []
             for each in waiting:
                 each.callback(None)
@@ -208,6 +209,9 @@ class Serving:
     """Whether the peer's address is known only with its first bytes, as behind `haproxy:`."""
     _wireFormats: dict[Hashable, Hashable] = field(default_factory=dict)
     connections: OpenConnections = field(default_factory=OpenConnections)
+
+    def __post_init__(self) -> None:
+        self.alarms = Alarms(self.clock)
 
     def wireFormat(self, framing: Framing | None) -> Hashable:
         """Give what two streams share when the same bytes say the same on both; one object for all of them."""

@@ -193,9 +193,13 @@ class StreamConnection(Connected):
 
     def readConnectionLost(self) -> None:
         """The peer has sent FIN (or TLS close_notify)."""
-        self._intaking().finished = True
         if self._serving.events.traffic:
             self._serving.events.emit(InputEnded(self._serving.service, self.peer))
+        if self.output.closing:
+            # What came before it is nobody's.
+            self.output.inputOver()
+            return
+        self._intaking().finished = True
         self._feed()
 
     def _feed(self, data: bytes | None = None) -> None:
@@ -250,6 +254,7 @@ class StreamConnection(Connected):
         self._serving.counts.open -= 1
         if self._entered:
             self._serving.gate.leave(getattr(self.transport.getPeer(), "host", ""))
+        self.over()
 
     def _explain(self, reason: Failure) -> None:
         from .tls import tlsTrouble
@@ -345,7 +350,7 @@ class StreamConnection(Connected):
 
     def getPeer(self) -> IAddress:
         """Give the address of the other side (`IMessageTransport`)."""
-        return cast(IAddress, self.transport.getPeer())
+        return self.transport.getPeer()  # type: ignore[no-any-return]
 
     def getHost(self) -> IAddress:
         """Give the address of this side (`IMessageTransport`)."""

@@ -42,10 +42,6 @@ class Telling:
         """What is known of the other side."""
         return self._peer or self._adapter.peer
 
-    @peer.setter
-    def peer(self, peer: Peer) -> None:
-        self._peer = peer
-
     def closing(self, by: str, reason: str) -> None:
         """Remember who ended it, and how; the first word counts."""
         if self._closed is None:

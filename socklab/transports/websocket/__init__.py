@@ -6,7 +6,7 @@ Imported only when a listener asks for it: Autobahn costs 40 ms and 5 MB. Where 
   - `opening`: whom the handshake lets in; `handshake` reads an ordinary one, `headers` keeps it, `answers` refuses
   - `reading`: from bytes to messages; `fast` and `unfinished` are the quick way, `masking` is part of it
   - `frames`: from messages to bytes
-  - `closing`: the end; `heartbeat`: whether the client is still there; `alarms`: timers of many
+  - `closing`: the end; `heartbeat`: whether the client is still there
   - `slim`: what a connection does not keep of Autobahn's
 """
 
@@ -24,7 +24,6 @@ from zope.interface import implementer
 from ..peers import peerAt
 from ..refusing import turnAway
 from ..serving import Serving
-from .alarms import Alarms
 from .answers import refusalFor
 from .connection import TappedWebSocket, WebSocketConnection
 from .slim import Silence
@@ -59,7 +58,6 @@ class WebSocketFactory(WebSocketServerFactory):
         """@param deflate: whether to accept permessage-deflate."""
         super().__init__(server=None, reactor=serving.clock)
         self.serving = serving
-        self.alarms = Alarms(serving.clock)
         self.configure(deflate)
 
     def configure(self, deflate: bool) -> None:

@@ -14,12 +14,12 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from ...alarms import AlarmQueue
 from ...events import Failed
 from ...message import Peer
 from ...policy.gate import Refusal
 from ..serving import Serving
 from ..tap import Tapped
-from .alarms import AlarmQueue
 from .closing import endInput, explain, fail, takeLeave, tooLate
 from .fast import deliver, takeClose
 from .frames import GOING_AWAY, POLICY
@@ -83,7 +83,8 @@ class WebSocketConnection(WebSocketServerProtocol):
     state: int
 
     def __init__(self, serving: Serving) -> None:
-        super().__init__()
+        # What Autobahn would set, two Deferreds among it, is on the class (`slim.share`), as is all else that it
+        # begins with: to set that was a tenth of a handshake.
         self._serving = serving
         self.request: ConnectionRequest | Handshake | None = None
         self._queue: AlarmQueue | None = None
@@ -107,7 +108,6 @@ class WebSocketConnection(WebSocketServerProtocol):
         serving.connections.add(self.seam)
         serving.counts.accepted += 1
         serving.counts.open += 1
-        # All else that Autobahn begins with is on the class (`slim.share`): to set it was a tenth of a handshake.
         self.state = _CONNECTING
         self.data = b""
         if serving.limits.handshake_timeout:
@@ -191,6 +191,7 @@ class WebSocketConnection(WebSocketServerProtocol):
         self._serving.counts.open -= 1
         if self.entered:
             self._serving.gate.leave(self.seam.peer.host)
+        self.seam.over()
 
     # The opening handshake
 
@@ -292,7 +293,7 @@ class WebSocketConnection(WebSocketServerProtocol):
         """Have one thing done in so many seconds, instead of what was to be done later until now."""
         self._cancel()
         self._ringing = ringing
-        self._queue = self.factory.alarms.add(self, delay)
+        self._queue = self._serving.alarms.add(self, delay)
 
     def _cancel(self) -> None:
         queue, self._queue = self._queue, None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from autobahn.websocket.protocol import WebSocketProtocol
 from autobahn.websocket.types import ConnectionDeny, ConnectionRequest
@@ -39,8 +39,9 @@ def _welcome(connection: WebSocketConnection, asked: Handshake, rest: bytes) -> 
     connection.data = rest
     connection._wskey = asked.key
     connection.websocket_protocols = asked.protocols
-    offered = asked.headers.get("sec-websocket-extensions", "")
-    connection.websocket_extensions = connection._parseExtensionsHeader(offered)  # type: ignore[no-untyped-call]
+    offered = asked.headers.get("sec-websocket-extensions")
+    parse: Any = connection._parseExtensionsHeader
+    connection.websocket_extensions = parse(offered) if offered else []
     try:
         spoken = connection.onConnect(asked)
     except ConnectionDeny as denied:

@@ -37,9 +37,24 @@ from .headers import Headers
 if TYPE_CHECKING:
     from .connection import WebSocketConnection
 
+_CLOSED: Final = WebSocketProtocol.STATE_CLOSED
 _OPEN: Final = WebSocketProtocol.STATE_OPEN
 _ENOUGH: Final = 64 * 1024
 """Bytes of answers that are kept together at most until all of what was read is done."""
+
+
+class _Gone:
+    """What is left of a connection that is gone."""
+
+    __slots__ = ("transport",)
+
+    state = _CLOSED
+
+    def __init__(self, transport: Any) -> None:
+        self.transport = transport
+
+    def close(self, code: int) -> None:
+        """It is closed."""
 
 
 class WebSocketTransport(Connected):
@@ -49,11 +64,12 @@ class WebSocketTransport(Connected):
     __slots__ = (
         "_connection",
         "_deflate",
+        "_number",
+        "_peer",
         "_size",
         "clock",
         "corked",
         "encoding",
-        "peer",
         "wireFormat",
     )
 
@@ -66,37 +82,42 @@ class WebSocketTransport(Connected):
         self.clock = serving.clock
         self.encoding = "utf-8"
         self.wireFormat: Hashable = "websocket"
-        self.peer = peerOf(connection.transport, "websocket", connection=newConnection())
-        self.conversation = Conversation(serving, self, self.peer)
+        self._number = newConnection()
+        # Most that is known of it comes with the handshake.
+        self._peer: Peer | None = None
+        self.conversation = Conversation(serving, self)
         self.output = Output(connection.transport, serving, self)
 
+    @property
+    def peer(self) -> Peer:
+        """What is known of the other side (`IMessageTransport`)."""
+        if self._peer is None:
+            self._peer = peerOf(self._connection.transport, "websocket", connection=self._number)
+        return self._peer
+
     def lookAtPeer(self) -> None:
-        """By now the client's address is known behind haproxy, and with TLS its certificate."""
-        wire = self._connection.transport
-        self.peer = self.conversation.peer = peerOf(wire, "websocket", connection=self.peer.connection)
+        """By now the client's address is known behind haproxy."""
+        self._peer = None
 
     def opened(self, request: ConnectionRequest | Handshake, subprotocol: str | None, deflate: Any) -> None:
         """The opening handshake has told more of the peer."""
-        wire = self._connection.transport
-        if self._serving.proxied or hasattr(wire, "getPeerCertificate"):
-            self.lookAtPeer()
-        peer = self.peer
-        self.peer = self.conversation.peer = Peer(
-            peer.address,
-            peer.kind,
-            peer.host,
-            peer.port,
+        self._peer = peerOf(
+            self._connection.transport,
+            "websocket",
             path=request.path,
             origin=request.headers.get("origin"),
             subprotocol=subprotocol,
             headers=Headers(request.headers),
-            certificate=peer.certificate,
-            tls=peer.tls,
-            connection=peer.connection,
+            connection=self._number,
         )
         if deflate is not None:
             self._deflate = deflate
             self.wireFormat = ("websocket", deflate.server_max_window_bits)
+
+    def over(self) -> None:
+        """The connection is gone: let go of it, too."""
+        super().over()
+        self._connection = cast(Any, _Gone(self._connection.transport))
 
     def sendMessage(self, payload: bytes, isBinary: bool) -> None:
         """Send one message (`IMessageTransport`)."""
@@ -193,7 +214,7 @@ class WebSocketTransport(Connected):
     def sendJoined(self, wire: bytes, messages: Sequence[Encoded]) -> None:
         """Send messages whose frames were joined (`socklab.rooms`)."""
         connection = self._connection
-        if connection.state != connection.STATE_OPEN or self.output.closing:
+        if connection.state != _OPEN or self.output.closing:
             return
         if self._serving.counting:
             self._serving.counts.wentTogether(messages)

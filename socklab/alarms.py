@@ -1,4 +1,4 @@
-"""Timers of thousands of connections, which wait for one of a few lengths: a ping, a handshake, a close.
+"""Timers of thousands of peers, who wait for one of a few lengths: for a ping, a handshake, a request, a close.
 
 Twisted's own cost about 500 bytes for each that is set, and 5 us to set and cancel one.
 """
