@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote
 
@@ -135,6 +136,7 @@ def _ownNames() -> set[str]:
     return {full, short, f"{short}.local"}
 
 
+@lru_cache(1024)
 def isLoopbackName(host: str) -> bool:
     """Tell whether a name or address can only be this machine's own (RFC 6761, 6.3)."""
     if host == "localhost" or host.endswith(".localhost"):
