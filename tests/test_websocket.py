@@ -6,7 +6,7 @@ import struct
 import zlib
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from socklab import Factory, MessageProtocol
@@ -16,6 +16,7 @@ from socklab.protocols.chat import ChatFactory
 from socklab.protocols.echo import EchoFactory
 from socklab.protocols.oneshot import OneShotFactory
 from socklab.testing import MemoryServer, WebSocketPeer, clientFrame
+from socklab.transports.websocket.deflate import deflated
 
 TEXT, BINARY, CONTINUED, CLOSE, PING, PONG = 1, 2, 0, 8, 9, 10
 
@@ -35,6 +36,12 @@ def closeCode(peer: WebSocketPeer) -> int | None:
     """Give the code that the server closed with."""
     peer.frames()
     return peer.closeCode
+
+
+def deflatedAlone(payload: bytes) -> bytes:
+    """Give a message as who compresses no other one does."""
+    press = zlib.compressobj(wbits=-15)
+    return (press.compress(payload) + press.flush(zlib.Z_SYNC_FLUSH))[:-4]
 
 
 class TestHandshake:
@@ -417,9 +424,7 @@ class TestDeflate:
 
     def deflated(self, payload: bytes) -> bytes:
         """Give a compressed message as its frame."""
-        press = zlib.compressobj(wbits=-15)
-        small = press.compress(payload) + press.flush(zlib.Z_SYNC_FLUSH)
-        return clientFrame(TEXT, small[:-4], rsv=4)
+        return clientFrame(TEXT, deflatedAlone(payload), rsv=4)
 
     def inflated(self, payload: bytes) -> bytes:
         """Give what a compressed frame of the server says."""
@@ -443,6 +448,19 @@ class TestDeflate:
         for each in frames:
             assert self.inflated(each.payload) == b"hello " * 100
             assert len(each.payload) < 60
+
+    @given(
+        st.lists(
+            st.binary(max_size=300) | st.integers(0, 3).map(lambda count: b"hello " * 500 * count), max_size=9
+        )
+    )
+    @example([b"", b"", b"a", b"a"])
+    def test_none_needs_another(self, payloads: list[bytes]) -> None:
+        """Each message is as short as one alone, and inflates without any that was sent before it, to anybody."""
+        for payload in payloads:
+            small = deflated(payload, 15)
+            assert self.inflated(small) == payload
+            assert len(small) == len(deflatedAlone(payload))
 
     def test_bomb(self) -> None:
         """A message that inflates beyond the limit is 1009, and nothing of it is delivered."""

@@ -24,18 +24,23 @@ from socklab.testing.wires import MemoryTransport
 from socklab.transports.websocket import WebSocketFactory
 from socklab.transports.websocket.connection import WebSocketConnection
 from socklab.transports.websocket.masking import plainUnmask, unmask
+from socklab.transports.websocket.reading import take
 
 TEXT, BINARY, CONTINUED, CLOSE, PING, PONG = 1, 2, 0, 8, 9, 10
 
 
 WHOLE = [1 << 20]
 """The lengths of pieces: all at once."""
+EACH: list[int] = []
+"""None: each frame by itself."""
 
 
 class PlainConnection(WebSocketConnection):
     """Has Autobahn parse every frame, and the handshake."""
 
     ordinary = staticmethod(lambda data, limit: None)
+
+    dataReceived = take
 
     def deliver(self, data: bytes, position: int) -> int:
         """Take nothing."""
@@ -95,7 +100,12 @@ HOSTILE = [
     frame(CLOSE, b"\x03\xe8bye"),
     # Lengths that could be written shorter, and one of 2**63.
     b"\x81\xfe\x00\x05\0\0\0\0hello",
+    b"\x81\xfe\x00\x7c\0\0\0\0" + b"a" * 124,
+    b"\x81\xfe\x00\x7d\0\0\0\0" + b"a" * 125,
     b"\x82\xff" + (300).to_bytes(8) + b"\0\0\0\0" + b"x" * 300,
+    # Without a mask, and as long together with what follows as if there were one.
+    clientFrame(BINARY, b"a" * 5, masked=False) + frame(TEXT, b"")[:4],
+    clientFrame(BINARY, b"a" * 200, masked=False) + frame(TEXT, b"")[:4],
     b"\x82\xff\x80" + bytes(7) + b"mask",
     b"\x82\xff" + (70_000).to_bytes(8) + b"mask",
     b"\x82\xfe\xff\xff",
@@ -114,7 +124,7 @@ hostile = st.one_of(
     st.sampled_from(HOSTILE),
     st.binary(max_size=30),
 )
-streams = st.lists(st.one_of(valid, valid, valid, control, fragmented(), hostile), max_size=12).map(b"".join)
+streams = st.lists(st.one_of(valid, valid, valid, control, fragmented(), hostile), max_size=12)
 actions = st.lists(
     st.sampled_from(["echo"] * 6 + ["say", "pause", "wait", "close", "abort", "raise", "blame", "big", "none"]),
     min_size=1,
@@ -185,22 +195,34 @@ def told(event: Event) -> list[object]:
     return [type(event), *(repr(each.value) if isinstance(each, Failure) else each for each in said)]
 
 
+def cut(stream: bytes, lengths: list[int]) -> Iterator[bytes]:
+    """Give pieces of these lengths, again and again."""
+    for length in cycle(lengths):
+        if not stream:
+            break
+        yield stream[:length]
+        stream = stream[length:]
+
+
 def converse(
     kind: type[WebSocketFactory],
-    stream: bytes,
+    frames: list[bytes],
     cuts: list[int],
     behaviour: list[str],
     bounds: dict[str, Any],
     deflate: bool = False,
     reads: bool = True,
     traffic: bool = True,
+    counting: bool = False,
 ) -> tuple[object, ...]:
-    """Give all that can be seen of a connection to which a stream came in pieces of these lengths."""
+    """Give all that can be seen of a connection to which frames came in pieces of these lengths."""
     factory = OddFactory(behaviour)
     server = MemoryServer(factory, limits=Limits(**bounds), raising=False, deflate=deflate, traffic=traffic)
     address = IPv4Address("TCP", "127.0.0.1", 40001)
     wire = MemoryTransport(server.clock, address)
-    wire.accept(kind(server._serving("utf-8"), deflate).buildProtocol(address))
+    serving = server._serving("utf-8")
+    serving.counting = counting
+    wire.accept(kind(serving, deflate).buildProtocol(address))
     peer = WebSocketPeer(server.check, wire)
     peer.sendBytes(
         b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -209,11 +231,8 @@ def converse(
     )
     if not reads:
         peer.stopReading()
-    for length in cycle(cuts):
-        if not stream:
-            break
-        peer.sendBytes(stream[:length])
-        stream = stream[length:]
+    for piece in cut(b"".join(frames), cuts) if cuts else frames:
+        peer.sendBytes(piece)
     for _ in range(20):
         server.advance(1)
     peer.startReading()
@@ -221,39 +240,82 @@ def converse(
     code = peer.closeCode
     peer.finish()
     server.advance(30)
-    return factory.seen, bytes(wire.received), code, wire.finished, peer.closed, [*map(told, server.events)]
+    counts = serving.counts
+    counted = counts.received, counts.receivedBytes, counts.sent, counts.sentBytes, counts.handling.buckets()[-1]
+    events = [*map(told, server.events)]
+    return factory.seen, bytes(wire.received), code, wire.finished, peer.closed, counted, events
 
 
 @given(
-    stream=streams,
-    cuts=st.just(WHOLE) | st.lists(st.integers(1, 40) | st.integers(100, 5000), min_size=1, max_size=4),
+    frames=streams,
+    cuts=st.sampled_from([WHOLE, EACH, EACH])
+    | st.lists(st.integers(1, 40) | st.integers(100, 5000), min_size=1, max_size=4),
     behaviour=actions,
     bounds=limits,
     deflate=st.booleans(),
     reads=st.booleans(),
     traffic=st.booleans(),
+    counting=st.booleans(),
 )
-@example(frame(TEXT, b"a") * 300, WHOLE, ["echo"], {}, False, True, True)
-@example(frame(TEXT, b"a") * 5, WHOLE, ["echo", "pause"], {}, False, True, True)
-@example(frame(TEXT, b"a") * 5, WHOLE, ["echo", "close"], {}, False, True, True)
-@example(frame(TEXT, b"a") * 5, WHOLE, ["wait"], {"queue": 1}, False, True, True)
-@example(frame(BINARY, b"b" * 201) * 2, WHOLE, ["echo"], {"message": 200}, False, True, True)
-@example(frame(BINARY, b"b" * 70_000) * 3, [65536], ["echo"], {}, False, True, True)
-@example(frame(BINARY, b"b" * 70_000) * 3, WHOLE, ["echo"], {}, False, True, False)
-@example(frame(TEXT, "한글 é".encode() * 9000), [65537, 1], ["big"], {}, False, True, False)
-@example(frame(TEXT, b"a" * 150) + frame(PING, b"") + frame(TEXT, b"b"), [99], ["pause"], {}, False, True, True)
+@example([frame(TEXT, b"a")] * 300, WHOLE, ["echo"], {}, False, True, True, False)
+@example([frame(TEXT, b"a")] * 5, WHOLE, ["echo", "pause"], {}, False, True, True, False)
+@example([frame(TEXT, b"a")] * 5, WHOLE, ["echo", "close"], {}, False, True, True, False)
+@example([frame(TEXT, b"a")] * 5, WHOLE, ["wait"], {"queue": 1}, False, True, True, False)
+@example([frame(BINARY, b"b" * 201)] * 2, WHOLE, ["echo"], {"message": 200}, False, True, True, False)
+@example([frame(BINARY, b"b" * 70_000)] * 3, [65536], ["echo"], {}, False, True, True, False)
+@example([frame(BINARY, b"b" * 70_000)] * 3, WHOLE, ["echo"], {}, False, True, False, False)
+@example([frame(TEXT, "한글 é".encode() * 9000)], [65537, 1], ["big"], {}, False, True, False, False)
+@example(
+    [frame(TEXT, b"a" * 150), frame(PING, b""), frame(TEXT, b"b")], [99], ["pause"], {}, False, True, True, False
+)
+@example([frame(TEXT, b"a")] * 300, EACH, ["echo"], {}, False, True, False, True)
+@example([frame(TEXT, b"a")] * 9, EACH, ["echo", "pause", "wait", "say"], {}, False, True, False, True)
+@example([frame(TEXT, b"a")] * 3, EACH, ["echo", "raise"], {}, False, True, False, False)
+@example([frame(TEXT, b"a")] * 3, EACH, ["echo", "blame"], {}, False, True, False, False)
+@example([frame(TEXT, b"a")] * 3, EACH, ["echo", "close"], {}, False, True, False, False)
+@example(
+    [frame(BINARY, b"b" * size) for size in (199, 200, 201)],
+    EACH,
+    ["echo"],
+    {"message": 200},
+    False,
+    True,
+    False,
+    False,
+)
+@example(
+    [frame(TEXT, b"a" * size) for size in (0, 1, 125, 126, 127, 65_535, 65_536)],
+    EACH,
+    ["echo"],
+    {},
+    False,
+    True,
+    False,
+    True,
+)
+@example(
+    [frame(TEXT, b"a"), frame(TEXT, "한".encode()), frame(TEXT, b"\xff")],
+    EACH,
+    ["echo"],
+    {},
+    False,
+    True,
+    False,
+    True,
+)
 def test_the_same_as_autobahn(
-    stream: bytes,
+    frames: list[bytes],
     cuts: list[int],
     behaviour: list[str],
     bounds: dict[str, Any],
     deflate: bool,
     reads: bool,
     traffic: bool,
+    counting: bool,
 ) -> None:
-    """Any stream, in any pieces, gives the same messages, bytes, close code and events on both ways."""
-    also = behaviour, bounds, deflate, reads, traffic
-    assert converse(WebSocketFactory, stream, cuts, *also) == converse(PlainFactory, stream, cuts, *also)
+    """Any stream, in any pieces, gives the same messages, bytes, close code, counts and events on both ways."""
+    also = behaviour, bounds, deflate, reads, traffic, counting
+    assert converse(WebSocketFactory, frames, cuts, *also) == converse(PlainFactory, frames, cuts, *also)
 
 
 @pytest.mark.parametrize("stream", HOSTILE)
@@ -261,10 +323,11 @@ def test_the_same_fault(stream: bytes) -> None:
     """What is wrong is found on both ways, behind a message and before one, whole and in pieces; with nothing
     behind it, as soon."""
     for behind in (frame(TEXT, b"after"), b""):
-        sent = frame(TEXT, b"before") + stream + behind
-        for cuts in (WHOLE, [1], [100]):
-            quick = converse(WebSocketFactory, sent, cuts, ["echo"], {})
-            assert quick == converse(PlainFactory, sent, cuts, ["echo"], {})
+        sent = [frame(TEXT, b"before"), stream, behind]
+        for cuts in (WHOLE, EACH, [1], [100]):
+            for traffic in (True, False):
+                quick = converse(WebSocketFactory, sent, cuts, ["echo"], {}, traffic=traffic)
+                assert quick == converse(PlainFactory, sent, cuts, ["echo"], {}, traffic=traffic)
 
 
 @given(st.binary(max_size=3000), masks)

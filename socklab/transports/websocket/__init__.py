@@ -5,7 +5,7 @@ Imported only when a listener asks for it: Autobahn costs 40 ms and 5 MB. Where 
   - `connection`: all that Autobahn and Twisted call; `transport`: what a protocol calls
   - `opening`: whom the handshake lets in; `handshake` reads an ordinary one, `headers` keeps it, `answers` refuses
   - `reading`: from bytes to messages; `fast` and `unfinished` are the quick way, `masking` is part of it
-  - `frames`: from messages to bytes
+  - `frames`: from messages to bytes; `deflate`: to fewer
   - `closing`: the end; `heartbeat`: whether the client is still there
   - `slim`: what a connection does not keep of Autobahn's
 """

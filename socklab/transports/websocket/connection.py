@@ -21,11 +21,11 @@ from ...policy.gate import Refusal
 from ..serving import Serving
 from ..tap import Tapped
 from .closing import endInput, explain, fail, takeLeave, tooLate
-from .fast import deliver, takeClose
+from .fast import deliver, receive, takeClose
 from .frames import GOING_AWAY, POLICY
 from .handshake import Handshake, ordinary
 from .heartbeat import ping
-from .opening import admit, refuse, shakeHands, tooSlow
+from .opening import admit, refuse, tooSlow
 from .reading import parse
 from .slim import Silence, forget, share
 from .transport import WebSocketTransport
@@ -42,8 +42,8 @@ class WebSocketConnection(WebSocketServerProtocol):
     """One connection, from the opening handshake to the last frame.
 
     Autobahn's timers are off, ours run on the listener's clock; what it sends goes through an `Output`. Frames in
-    which there is nothing to see are taken by `fast.deliver`, ordinary handshakes by `handshake.ordinary`, all
-    others by Autobahn.
+    which there is nothing to see are taken by `fast`, ordinary handshakes by `handshake.ordinary`, all others by
+    Autobahn.
     """
 
     # Our own, and what Autobahn and Twisted set on every connection; the instance has no dict when it is idle.
@@ -55,6 +55,7 @@ class WebSocketConnection(WebSocketServerProtocol):
         "_ringing",
         "_serving",
         "alive",
+        "between",
         "closeCame",
         "connected",
         "conversation",
@@ -74,6 +75,7 @@ class WebSocketConnection(WebSocketServerProtocol):
     )
     log = Silence()
     # The quick ways; a test takes them away.
+    dataReceived = receive
     deliver = deliver
     takeClose = takeClose
     ordinary = staticmethod(ordinary)
@@ -90,6 +92,8 @@ class WebSocketConnection(WebSocketServerProtocol):
         self._queue: AlarmQueue | None = None
         self._ringing: Callable[[WebSocketConnection], None] | None = None
         self.alive = False
+        self.between = False
+        """Whether what comes next begins a frame, outside of a message, and nothing waits to be parsed."""
         self._frames = 0
         self._message: BytesIO | None = None
         self.unfinished: Unfinished | None = None
@@ -112,42 +116,6 @@ class WebSocketConnection(WebSocketServerProtocol):
         self.data = b""
         if serving.limits.handshake_timeout:
             self.later(serving.limits.handshake_timeout, tooSlow)
-
-    def dataReceived(self, data: bytes) -> None:
-        """Take what was read."""
-        state, conversation = self.state, self.conversation
-        # All others have had a turn since the last read.
-        conversation.burst = 0
-        if state == _CLOSED or self.closeCame:
-            # Autobahn would keep it for ever.
-            self.output.ignored(len(data))
-            return
-        self.alive = True
-        position = 0
-        if self.data:
-            data = self.data + data
-        elif (
-            state == _OPEN
-            and self.current_frame is None
-            and self.unfinished is None
-            and not (self.inside_message or conversation.held)
-        ):
-            # Nearly always. It is `parse`, without the cost of that.
-            self.parsing = True
-            try:
-                position = self.deliver(data, 0)
-            except Exception:
-                self.failed()
-                return
-            self.parsing = False
-            if position == len(data):
-                if self.seam.corked is not None:
-                    self.seam.flush()
-                return
-        if state != _CONNECTING:
-            parse(self, data, position)
-        else:
-            shakeHands(self, data)
 
     def consumeData(self) -> None:
         """Parse what is left, for as long as the protocol may have messages."""

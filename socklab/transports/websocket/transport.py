@@ -17,6 +17,7 @@ from ..output import Following, Output
 from ..peers import peerOf
 from ..serving import Serving, newConnection
 from ..unread import unread
+from .deflate import deflated
 from .frames import (
     BINARY,
     COMPRESSED,
@@ -63,10 +64,10 @@ class WebSocketTransport(Connected):
     # Thousands of idle connections have one each.
     __slots__ = (
         "_connection",
-        "_deflate",
         "_number",
         "_peer",
         "_size",
+        "_windowBits",
         "clock",
         "corked",
         "encoding",
@@ -76,7 +77,8 @@ class WebSocketTransport(Connected):
     def __init__(self, connection: WebSocketConnection, serving: Serving) -> None:
         self._connection = connection
         self._serving = serving
-        self._deflate: Any = None
+        self._windowBits = 0
+        """With which messages are compressed; 0: they are not."""
         self.corked: list[bytes] | None = None
         self._size = 0
         self.clock = serving.clock
@@ -111,8 +113,8 @@ class WebSocketTransport(Connected):
             connection=self._number,
         )
         if deflate is not None:
-            self._deflate = deflate
-            self.wireFormat = ("websocket", deflate.server_max_window_bits)
+            self._windowBits = deflate.server_max_window_bits
+            self.wireFormat = ("websocket", self._windowBits)
 
     def over(self) -> None:
         """The connection is gone: let go of it, too."""
@@ -122,7 +124,7 @@ class WebSocketTransport(Connected):
     def sendMessage(self, payload: bytes, isBinary: bool) -> None:
         """Send one message (`IMessageTransport`)."""
         serving = self._serving
-        if self._deflate is not None or serving.events.traffic:
+        if self._windowBits or serving.events.traffic:
             self.sendEncoded(self.encode(payload, isBinary))
             return
         try:
@@ -164,16 +166,14 @@ class WebSocketTransport(Connected):
     def encode(self, payload: bytes, isBinary: bool) -> Encoded:
         """Give one message as a frame (`IMessageTransport`)."""
         opcode = BINARY if isBinary else TEXT
-        deflate = self._deflate
-        if deflate is None:
+        if not self._windowBits:
             try:
                 return Encoded(frame(opcode, payload), payload, isBinary)
             except TypeError:
                 checkPayload(payload)
                 raise
-        # Without context takeover (RFC 7692, 7.1.1) every message stands for itself, and can be sent to many.
-        deflate.start_compress_message()
-        small = deflate.compress_message_data(payload) + deflate.end_compress_message()
+        # Every message stands for itself, and can be sent to many.
+        small = deflated(payload, self._windowBits)
         return Encoded(frame(opcode | COMPRESSED, small), payload, isBinary)
 
     def sendEncoded(self, message: Encoded) -> None:
