@@ -15,10 +15,10 @@ from typing import Protocol as TypingProtocol
 
 _AT_ONCE: Final = 256
 """Sockets that are looked at before uvloop's loop has a turn."""
-_READ: Final = 64 * 1024
-"""Bytes that are read at once, as a rule: to make room for more costs more than to read a short message."""
-_MUCH: Final = 256 * 1024
-"""Bytes that are read at once of a peer whose last read was full, through a buffer that all share."""
+_READ: Final = 256 * 1024
+"""Bytes that are read at once."""
+_LARGE: Final = 4 * 1024 * 1024
+"""Bytes up to which memory that was freed is kept for what comes next; see `_keepMemory`."""
 _FULL: Final = 64 * 1024
 """Bytes that wait to be sent for which a producer is paused."""
 _EMPTY: Final = 16 * 1024
@@ -43,7 +43,7 @@ class Watch:
         self._later: list[Callable[[], None]] = []
         loop.add_reader(self._epoll.fileno(), self._look)
         self._spare = _nothing()
-        self._buffer = memoryview(bytearray(_MUCH))
+        _keepMemory()
 
     def close(self) -> None:
         """Watch nothing any more; the loop is about to be closed."""
@@ -91,14 +91,6 @@ class Watch:
             for call in later:
                 call()
 
-    def readMuch(self, source: SocketType) -> bytes:
-        """Read what is there, up to 256 KiB.
-
-        @raise OSError: it cannot be read.
-        """
-        size = source.recv_into(self._buffer)
-        return bytes(self._buffer[:size])
-
     def turnAway(self, port: Socket) -> bool:
         """Close who has waited longest to be accepted, for whom there is no descriptor; False if nobody waits."""
         # It is what one descriptor is kept for; somebody else may have had it the last time.
@@ -111,6 +103,17 @@ class Watch:
         finally:
             self._spare = _nothing()
         return True
+
+
+def _keepMemory() -> None:
+    """Have memory that was freed stay here, for what is read next.
+
+    Of glibc: what has 128 KiB or more comes from the system, and goes back to it, until a piece is freed that was
+    greater; from then on only what is greater than that, and what is free at the end beyond twice as much
+    (mallopt(3), M_MMAP_THRESHOLD). Each page that comes anew costs a page fault: half the time of a WebSocket
+    message of 1 MiB. These bytes are never touched, so they are no memory yet.
+    """
+    bytes(_LARGE)
 
 
 def _nothing() -> BinaryIO | None:
@@ -134,7 +137,6 @@ class Wire:
         "_descriptor",
         "_full",
         "_low",
-        "_much",
         "_rest",
         "_socket",
         "_waiting",
@@ -158,7 +160,6 @@ class Wire:
         self._full = False
         """Whether more waits to be sent than should."""
         self._low = _EMPTY
-        self._much = False
         self._rest: deque[bytes | memoryview] | None = None
         self._waiting = 0
         """Bytes that the system has not taken yet."""
@@ -191,7 +192,7 @@ class Wire:
 
     def ready(self, events: int) -> None:
         """Read and send what there is (`Watched`)."""
-        if events == EPOLLIN == self._wanted and not self._much:
+        if events == EPOLLIN == self._wanted:
             # As `_read`, without the call.
             try:
                 data = self._socket.recv(_READ)
@@ -199,7 +200,6 @@ class Wire:
                 self._unreadable(error)
                 return
             if data:
-                self._much = len(data) == _READ
                 self.data_received(data)
             else:
                 self._end()
@@ -217,12 +217,11 @@ class Wire:
     def _read(self) -> None:
         """Read what is there, if there is something."""
         try:
-            data = self._watch.readMuch(self._socket) if self._much else self._socket.recv(_READ)
+            data = self._socket.recv(_READ)
         except OSError as error:
             self._unreadable(error)
             return
         if data:
-            self._much = len(data) >= _READ
             self.data_received(data)
         else:
             self._end()
