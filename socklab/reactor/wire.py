@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import socket
 from asyncio import AbstractEventLoop
 from collections import deque
@@ -15,10 +16,8 @@ from typing import Protocol as TypingProtocol
 
 _AT_ONCE: Final = 256
 """Sockets that are looked at before uvloop's loop has a turn."""
-_READ: Final = 256 * 1024
-"""Bytes that are read at once."""
-_LARGE: Final = 4 * 1024 * 1024
-"""Bytes up to which memory that was freed is kept for what comes next; see `_keepMemory`."""
+_READ: Final = 256 * 1024 if platform.libc_ver()[0] == "glibc" else 64 * 1024
+"""Bytes that are read at once: no more than memory is at hand for, as `_keepMemory` has it."""
 _FULL: Final = 64 * 1024
 """Bytes that wait to be sent for which a producer is paused."""
 _EMPTY: Final = 16 * 1024
@@ -106,14 +105,14 @@ class Watch:
 
 
 def _keepMemory() -> None:
-    """Have memory that was freed stay here, for what is read next.
+    """Have memory that is freed stay at hand for what is read next.
 
-    Of glibc: what has 128 KiB or more comes from the system, and goes back to it, until a piece is freed that was
-    greater; from then on only what is greater than that, and what is free at the end beyond twice as much
-    (mallopt(3), M_MMAP_THRESHOLD). Each page that comes anew costs a page fault: half the time of a WebSocket
-    message of 1 MiB. These bytes are never touched, so they are no memory yet.
+    glibc asks the system for each piece of 128 KiB and more, and gives it back, until one is freed that was
+    greater. From then on it does so with greater ones only, and keeps twice as much of what is free (mallopt(3),
+    M_MMAP_THRESHOLD). What comes from the system costs a page fault for each 4 KiB, which was half the time of a
+    WebSocket message of 1 MiB. These bytes are never touched, so they cost none.
     """
-    bytes(_LARGE)
+    bytes(4 * 1024 * 1024)
 
 
 def _nothing() -> BinaryIO | None:

@@ -1,7 +1,8 @@
 """The quick way for what nearly all frames are: whole, masked, unfragmented messages, uncompressed and in bounds.
 
 Autobahn's parser makes a masker, a header, lists and a log call for each frame, and copies the rest of its buffer
-twice: 12 us for 64 bytes. The loop in `deliver` costs a tenth of that, and does nothing else than Autobahn would do:
+twice: 12 us for 64 bytes. The loop in `deliver` costs a tenth of that, and does nothing else than Autobahn
+would do:
 
   - It is entered between two frames only, outside of a message, with no byte in Autobahn's own buffer.
   - It takes a frame only if its header has come, and only if Autobahn would find no fault with it: FIN is set and
