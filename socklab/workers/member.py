@@ -11,6 +11,7 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
 from ..log import say
+from ..log.journal import Level
 from ..text import printable
 from .channel import Channel, Told
 
@@ -75,6 +76,6 @@ class Member(ProcessProtocol):
             self.process.signalProcess(by)
 
 
-def tell(worker: int, line: str, event: str = "worker") -> None:
+def tell(worker: int, line: str, event: str = "worker", level: Level = "info") -> None:
     """Log a line about a worker."""
-    say(line, event, worker=worker, message=line)
+    say(line, event, level, worker=worker, message=line)

@@ -44,7 +44,8 @@ class Watchdog:
             if each.silent <= _TIMES:
                 each.channel.tell({"do": "answer"})
             elif each.silent == _TIMES + 1:
-                tell(each.number, f"worker {each.number} has not answered for {self.patience:g} s: killed")
+                why = f"worker {each.number} has not answered for {self.patience:g} s: killed"
+                tell(each.number, why, level="warn")
                 # It shows where it is, if it still can.
                 each.kill(signal.SIGABRT)
             else:
