@@ -76,10 +76,10 @@ def lost(failure: Failure, address: Address) -> ConnectError:
         from .tls import tlsText
 
         return ConnectError("tls", f"{address}: TLS: {tlsText(failure.value)}")
-    hint = f"; if it speaks TLS, say {secure(address)}" if address.scheme == "ws" else ""
+    tls = f"; if it speaks TLS, say {secure(address)}" if address.scheme == "ws" else ""
     if failure.check(error.ConnectionDone):
-        return ConnectError("closed", f"{address}: the server closed the connection at once{hint}")
-    return ConnectError("reset", f"{address}: the server reset the connection at once{hint}")
+        return ConnectError("closed", f"{address}: the server closed the connection at once{tls}")
+    return ConnectError("reset", f"{address}: the server reset the connection at once{tls}")
 
 
 def nameError(host: str, problem: socket.gaierror) -> ConnectError:

@@ -38,7 +38,7 @@ SAID = {
 # What nobody sees in the page: its client has no WebSocket, source port or files, `exchange` is of the terminal.
 ELSEWHERE = {"websocket.py", "tls.py", "exchange.py"}
 # What stands for words and not for a value, by its name.
-EXAMPLES = {"how": "closed", "said": "code 7", "hint": "; expected 7"}
+EXAMPLES = {"how": "closed", "said": "code 7", "hint": "; expected 7", "tls": "; if it speaks TLS, say 7"}
 PLACES = ("transports", "policy", "framing.py", "client")
 
 
