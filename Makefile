@@ -21,7 +21,7 @@ run: $(VENV)/.installed ## start the built-in lab; Ctrl-C ends it
 	@exec $(BIN)/twistd -n --pidfile= socklab $(ARGS)
 
 test: $(VENV)/.test ## run the whole test suite
-	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
 
 soak: $(VENV)/.test ## attack servers for MINUTES, and see whether they grow
 	@$(BIN)/python -m tests.attacks.soak --minutes $(MINUTES) $(ARGS)
