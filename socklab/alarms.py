@@ -63,7 +63,10 @@ class AlarmQueue:
             while due and next(iter(due.values())) <= self._clock.seconds():
                 due.popitem(last=False)[0].ring()
         finally:
-            # Also when one has raised: the others still wait. One that was set just now may have its timer.
-            if due and self._timer is None:
+            # Also when one has raised: the others still wait. Who came meanwhile has set a timer that is later.
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            if due:
                 left = next(iter(due.values())) - self._clock.seconds()
                 self._timer = self._clock.callLater(max(0, left), self._ring)

@@ -90,7 +90,12 @@ class Connection(Sending):
         port.connections.add(self)
         self._serve(self.protocol.makeConnection, self)
         if self._reading:
-            self._hear()
+            try:
+                self._hear()
+            except OSError as error:
+                # There is no room to watch one more (fs.epoll.max_user_watches).
+                self._drop(error)
+                return
             # Its first words are there by now, most often.
             self._read()
 

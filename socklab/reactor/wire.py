@@ -14,6 +14,8 @@ from socket import socket as Socket
 from typing import BinaryIO, Final
 from typing import Protocol as TypingProtocol
 
+from twisted.python import log
+
 _AT_ONCE: Final = 256
 """Sockets that are looked at before uvloop's loop has a turn."""
 _READ: Final = 256 * 1024 if platform.libc_ver()[0] == "glibc" else 64 * 1024
@@ -88,7 +90,11 @@ class Watch:
         if self._later:
             later, self._later = self._later, []
             for call in later:
-                call()
+                try:
+                    call()
+                except Exception:
+                    # The others wait as long.
+                    log.err()
 
     def turnAway(self, port: Socket) -> bool:
         """Close who has waited longest to be accepted, for whom there is no descriptor; False if nobody waits."""

@@ -208,6 +208,8 @@ class Audience:
     def _flushTo(self, company: Company, isClear: bool) -> None:
         told, end = self._told, self._end
         messages = [each for each in self._inFormatOf(company.anyone)[:end] if each is not None]
+        if not messages:
+            return
         joined = b"".join([each.wire for each in messages])
         rest: list[Any] = []
         if not (isClear and not company.isWatched and self._sayStraight(company, joined, messages)):

@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
 from ..events import MessageReceived, Paused, Resumed
-from ..message import MessageProtocol, Peer, PeerError
+from ..message import MessageProtocol, PeerError
 from ..policy.rates import Rates
 from .hold import BURST, STOPS, Hold
 from .idle import IdleTimer
@@ -36,10 +36,9 @@ class Conversation(Telling):
         "ready",
     )
 
-    def __init__(self, serving: Serving, adapter: Adapter, peer: Peer | None = None, told: bool = True) -> None:
-        """@param peer: what events say of the peer; by default what the adapter says by then.
-        @param told: whether the beginning, the end and every fault are events; else a fault is one once."""
-        super().__init__(serving, adapter, peer, told)
+    def __init__(self, serving: Serving, adapter: Adapter, told: bool = True) -> None:
+        """@param told: whether the beginning, the end and every fault are events; else a fault is one once."""
+        super().__init__(serving, adapter, told)
         self._pending: Pending | None = None
         self._idle: IdleTimer | None = None
         self._life: IDelayedCall | None = None

@@ -26,21 +26,19 @@ class Telling:
     """Makes the events of one conversation, and remembers how it ends."""
 
     # Thousands of idle connections have one each.
-    __slots__ = ("_adapter", "_closed", "_peer", "_serving", "_told")
+    __slots__ = ("_adapter", "_closed", "_serving", "_told")
 
-    def __init__(self, serving: Serving, adapter: Adapter, peer: Peer | None, told: bool) -> None:
-        """@param peer: what events say of the peer; by default what the adapter says by then.
-        @param told: whether the beginning, the end and every fault are events; else a fault is one once."""
+    def __init__(self, serving: Serving, adapter: Adapter, told: bool) -> None:
+        """@param told: whether the beginning, the end and every fault are events; else a fault is one once."""
         self._serving = serving
         self._adapter = adapter
-        self._peer = peer
         self._told = told
         self._closed: tuple[str, str] | None = None
 
     @property
     def peer(self) -> Peer:
         """What is known of the other side."""
-        return self._peer or self._adapter.peer
+        return self._adapter.peer
 
     def closing(self, by: str, reason: str) -> None:
         """Remember who ended it, and how; the first word counts."""

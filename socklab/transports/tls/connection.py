@@ -95,6 +95,10 @@ class _TLSConnection(BufferingTLSTransport):
         name = (connection.get_servername() or b"").decode("ascii", "backslashreplace")
         return TLS(sys.intern(connection.get_protocol_version_name()), sys.intern(cipher), name)
 
+    def getPeerCertificate(self) -> Any:
+        """Give the client's certificate; None if it has shown none, and after the end."""
+        return super().getPeerCertificate() if self._tlsConnection is not None else None
+
     def dataReceived(self, data: bytes) -> None:
         """Decrypt in pieces: where OpenSSL holds what is encrypted grows to the longest, and stays so."""
         if len(data) <= _PIECE:

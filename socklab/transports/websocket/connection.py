@@ -9,7 +9,7 @@ from typing import Any, Final
 from autobahn.twisted.websocket import WebSocketServerProtocol
 from autobahn.websocket.protocol import WebSocketProtocol
 from autobahn.websocket.types import ConnectionRequest
-from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.internet.interfaces import IHalfCloseableProtocol, INegotiated
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -69,6 +69,7 @@ class WebSocketConnection(WebSocketServerProtocol):
         "refusal",
         "request",
         "seam",
+        "secure",
         "state",
         "transport",
         "unfinished",
@@ -93,7 +94,8 @@ class WebSocketConnection(WebSocketServerProtocol):
         self._ringing: Callable[[WebSocketConnection], None] | None = None
         self.alive = False
         self.between = False
-        """Whether what comes next begins a frame, outside of a message, and nothing waits to be parsed."""
+        """Whether what comes next begins a frame, outside of a message, and nothing waits to be parsed; False over
+        TLS, of which a read may be many messages."""
         self._frames = 0
         self._message: BytesIO | None = None
         self.unfinished: Unfinished | None = None
@@ -106,6 +108,7 @@ class WebSocketConnection(WebSocketServerProtocol):
     def connectionMade(self) -> None:
         """A client has connected, and has yet to shake hands."""
         serving = self._serving
+        self.secure = INegotiated.providedBy(self.transport)
         self.seam = WebSocketTransport(self, serving)
         self.conversation = self.seam.conversation
         self.output = self.seam.output

@@ -63,7 +63,7 @@ def receive(connection: WebSocketConnection, data: bytes) -> None:
         ):
             connection.alive = True
             # It is `Conversation.received`, without the cost of calling that. It counts for no burst, since a
-            # connection is read once in a turn.
+            # connection without TLS is read once in a turn.
             try:
                 result = protocol.messageReceived(payload, isBinary)
                 if result is not None:

@@ -21,8 +21,9 @@ _PIECE: Final = 4096
 
 def take(connection: WebSocketConnection, data: bytes) -> None:
     """Take what was read."""
-    # All others have had a turn since the last read.
-    connection.conversation.burst = 0
+    if not connection.secure:
+        # All others have had a turn since the last read. TLS gives each record of a read by itself.
+        connection.conversation.burst = 0
     if connection.state == _CLOSED or connection.closeCame:
         # Autobahn would keep it for ever.
         connection.output.ignored(len(data))
@@ -65,7 +66,11 @@ def parse(connection: WebSocketConnection, data: bytes) -> None:
     connection.parsing = False
     connection.data = data = data[position:]
     connection.between = not (
-        data or connection.unfinished or connection.inside_message or connection.current_frame is not None
+        data
+        or connection.secure
+        or connection.unfinished
+        or connection.inside_message
+        or connection.current_frame is not None
     )
     if connection.seam.corked is not None:
         connection.seam.flush()
