@@ -127,7 +127,7 @@ class Lab(MultiService):
         try:
             super().privilegedStartService()
         except StartError as error:
-            say(str(error))
+            say(str(error), level="error")
             for service in self.protocolServices():
                 service.closeListeners()
                 service.stopFactory()

@@ -135,7 +135,7 @@ def plan(old: Config, new: Config, tried: Callable[[str, Listen], OSError | None
         [key for key in keys if key in inPlace],
         [key for key in keys if key not in inPlace],
         *_compareConsoles(old.console, new.console),
-        old.rooms != new.rooms,
+        not new.rooms.isAs(old.rooms) if new.rooms is not None else old.rooms is not None,
     )
 
 

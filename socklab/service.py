@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -112,7 +113,11 @@ def makeService(options: Options) -> MultiService:
         # Imported late: nats-py is in the extra `cluster`.
         from .rooms.nats.look import look
 
-        if lines := look(rooms):
+        try:
+            lines = look(rooms)
+        except KeyboardInterrupt:
+            raise SystemExit(128 + signal.SIGINT) from None
+        if lines:
             _complain([f"{options['config']}: rooms.engine: {line}" for line in lines])
             raise SystemExit(1)
     _explainStartErrors()

@@ -47,6 +47,7 @@ def parseRooms(raw: Any, folder: Path, again: bool) -> tuple[dict[str, Any], lis
                 read[name] = data if key == "ca" else "\n".join(data.decode().strip().splitlines())
             except (OSError, ValueError) as error:
                 if again and isinstance(error, PermissionError):
+                    read["unread"] = read.get("unread", frozenset()) | {name}
                     continue
                 found.append(
                     Mistake(("rooms", key), unreadable(error) if isinstance(error, OSError) else "no text")
@@ -105,7 +106,8 @@ def _wrongUrl(url: str) -> str | None:
         or port == 0
     ):
         # Without a scheme nothing tells what of it is secret.
-        got = shownUrl(url) if parts.netloc else "" if "@" in url else url
+        isSecretKnown = parts.netloc and "@" not in parts.path + parts.query + parts.fragment
+        got = shownUrl(url) if isSecretKnown else "" if "@" in url else url
         wanted = 'expected a URL, such as "nats://127.0.0.1:4222" or "tls://host:4222"'
         return f"{wanted}, got {shown(got)}" if got else wanted
     return None

@@ -22,7 +22,7 @@ def isJournal(stream: Any, environment: Mapping[str, str]) -> bool:
     """
     try:
         there = os.fstat(stream.fileno())
-    except (OSError, ValueError):
+    except (AttributeError, OSError, ValueError):
         return False
     return environment.get("JOURNAL_STREAM") == f"{there.st_dev}:{there.st_ino}"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from .waiting import Queue
@@ -30,6 +30,14 @@ class EngineSettings:
     tls: ssl.SSLContext | None = field(default=None, compare=False)
     authorities: bytes = field(default=b"", repr=False)
     """What `tls` trusts: settings are compared by it."""
+    unread: frozenset[str] = frozenset()
+    """Which of these stand in files that may not be read any more, by whom the server has become."""
+
+    def isAs(self, old: EngineSettings | None) -> bool:
+        """Tell whether these are the settings that are served, as far as they could be read again."""
+        if old is None:
+            return False
+        return replace(self, unread=old.unread, **{name: getattr(old, name) for name in self.unread}) == old
 
 
 def shownUrl(url: str) -> str:

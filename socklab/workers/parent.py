@@ -143,7 +143,7 @@ class WorkersLab(LabProcess):
         """The start has failed (`Host`)."""
         if not self._stopping:
             self._stopping = True
-            say(why)
+            say(why, level="error")
             # twistd has no way to end with a status; when it is done this is the last that is called.
             atexit.register(os._exit, 1)
             self._reactor.stop()
@@ -225,6 +225,9 @@ class WorkersLab(LabProcess):
         return lines
 
     def _reloaded(self) -> None:
+        if not self._begun:
+            # It is told when they serve.
+            return
         # They answer when they have taken it.
         asked = [answer for _, answer in self.crew.ask({"do": "taken"})]
         DeferredList(asked, consumeErrors=True).addCallback(lambda _: super(WorkersLab, self)._reloaded())

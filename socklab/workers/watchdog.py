@@ -37,8 +37,8 @@ class Watchdog:
     def _ask(self) -> None:
         self._clock.callLater(self.patience / _TIMES, self._ask)
         for each in self._members:
-            if not (each.serving or self._accepts(each.number)):
-                # It may have much to import, and to prepare.
+            if not (each.channel.isOpen and (each.serving or self._accepts(each.number))):
+                # It may have much to import, and to prepare; or it has ended, but for its threads.
                 continue
             each.silent += 1
             if each.silent <= _TIMES:

@@ -107,14 +107,16 @@ class NatsEngine:
     # The connection
 
     async def _run(self) -> None:
-        while True:
+        # nats-py may swallow that it is cancelled.
+        while self._listener is not None:
             try:
                 await self._session()
             except asyncio.CancelledError:
                 return
             except Exception as error:
-                if self._listener is not None:
-                    self._listener.engineDown(self._explained(error), isMistake(error))
+                if self._listener is None:
+                    return
+                self._listener.engineDown(self._explained(error), isMistake(error))
             await asyncio.sleep(self._pause * random.uniform(1, 1.5))
             self._pause = min(2 * self._pause, _PAUSE[1])
 
@@ -134,8 +136,9 @@ class NatsEngine:
             tasks = [self._watched(self._write(client)), self._watched(self._expire(acknowledged))]
             self._isUp = True
             begun = self._loop.time()
-            if self._listener is not None:
-                self._listener.engineUp(log)
+            if self._listener is None:
+                raise Lost
+            self._listener.engineUp(log)
             await self._lost.wait()
             if self._loop.time() - begun > _STEADY:
                 self._pause = _PAUSE[0]

@@ -19,6 +19,11 @@ def look(settings: EngineSettings) -> list[str]:
     try:
         return loop.run_until_complete(_look(settings))
     finally:
+        # Ctrl-C leaves some. (`asyncio.run` would wait for threads that look up names, too.)
+        if tasks := asyncio.all_tasks(loop):
+            for task in tasks:
+                task.cancel()
+            loop.run_until_complete(asyncio.wait(tasks, timeout=1))
         loop.close()
 
 
