@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred, succeed
 from twisted.internet.interfaces import IListeningPort, IReactorCore, IReactorTime
 
 from .config import Config, Console
@@ -64,7 +65,9 @@ class Lab(MultiService):
         self.recorded: dict[str, RecordCounts] = {}
         """What was recorded, by service."""
         self.ready = False
-        """Whether newcomers are served: all listeners are open, and it is not about to stop."""
+        """Whether newcomers are served: all listeners are open, rooms know their past, and it does not stop."""
+        self._stopping = False
+        self._serving: Deferred[None] = succeed(None)
         self.missing = ""
         """What of it does not serve, though it should; empty when all is well."""
         self.configure(config)
@@ -136,9 +139,20 @@ class Lab(MultiService):
     def startService(self) -> None:
         """Serve newcomers."""
         super().startService()
-        if self.node is not None:
-            self.node.start()
-        self.ready = True
+        if self.node is None:
+            self.ready = True
+            return
+        self.node.start()
+
+        def begun(_: None) -> None:
+            self.ready = not self._stopping
+
+        # Whoever comes sooner is served, too, but shown what was said before only by then.
+        self._serving = self.node.begun().addCallback(begun)
+
+    def whenServing(self, call: Callable[[], None]) -> None:
+        """Call something when the rooms know their past, which may be now; not when it stops before."""
+        self._serving.addCallback(lambda _: None if self._stopping else call())
 
     def port(self, service: str, transport: str) -> IListeningPort:
         """Give a service's first open port of a transport.
@@ -173,6 +187,7 @@ class Lab(MultiService):
         The console stays until then.
         """
         self.ready = False
+        self._stopping = True
         if self.node is not None:
             self.node.leave()
         closed = DeferredList([each.stopAccepting() for each in self.protocolServices()], consumeErrors=True)

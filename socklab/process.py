@@ -86,6 +86,9 @@ class LabProcess(Lab):
         gc.freeze()
         # It was not, while we started: see `socklab.starting`.
         gc.enable()
+        self.whenServing(self._tellReady)
+
+    def _tellReady(self) -> None:
         say("socklab ready", "ready")
         self._notifier.ready(self._status())
 

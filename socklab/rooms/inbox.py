@@ -77,7 +77,7 @@ class Inbox:
                 self._cutUntil = log.last if self._position else 0
             else:
                 # What is read twice is told once: nodes number what they say.
-                self._past.end = 0
+                self._recall()
                 self._say("rooms: the engine has lost what was said; what a node has not had by now is lost")
                 self._cut()
             self._logIdentity = log.identity
@@ -96,17 +96,38 @@ class Inbox:
             if entry.node == self._identity:
                 self._settle(entry.number)
             else:
-                isOld = sequence <= self._past.end
                 isCut = sequence <= self._cutUntil
                 ready = self._senders.take(entry.node, entry.number, entry.settled, entry, isCut)
-                self._hear(ready, isOld and stored < self.started)
+                if sequence > self._past.end:
+                    self._hear(ready)
+                elif stored < self.started:
+                    self._remember(ready)
+                else:
+                    self._past.keep(ready)
         self.recall()
+
+    @property
+    def isCurrent(self) -> bool:
+        """Whether all was read that was said before this node was there."""
+        return bool(self._logIdentity) and not self._past.end
 
     def recall(self) -> None:
         """Give the rooms what was said before this node was there, once all of it has been read."""
-        for (service, room), lines in self._past.take(self._position):
+        if self._past.end and self._position >= self._past.end:
+            self._recall()
+
+    def _recall(self) -> None:
+        old, new = self._past.take()
+        for (service, room), lines in old:
             if service in self._services:
                 self._services[service].recall(room, lines)
+        self._hear(new)
+
+    def _remember(self, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            rooms = self._services.get(entry.topic[0])
+            if rooms is not None:
+                self._past.add(entry, rooms.remembers())
 
     def release(self, now: float, isGone: Callable[[str], bool]) -> None:
         """Wait no longer for entries of nodes that are gone, and have been missing for so long.
@@ -138,14 +159,10 @@ class Inbox:
         self._cutUntil = max(self._cutUntil, self._position + _NEAR)
         self._hear(self._senders.cut())
 
-    def _hear(self, entries: Sequence[Entry], isOld: bool = False) -> None:
+    def _hear(self, entries: Sequence[Entry]) -> None:
         for entry in entries:
             service, room = entry.topic
             rooms = self._services.get(service)
-            if rooms is None:
-                continue
-            if isOld:
-                self._past.add(entry, rooms.remembers())
-            else:
+            if rooms is not None:
                 self.heard += len(entry.lines)
                 rooms.hear(room, entry.lines)

@@ -20,6 +20,8 @@ from .wire import Unreadable, encodeEntry
 
 _log: Final = Logger(namespace="socklab")
 
+_PATIENCE: Final = 5.0
+"""Seconds for a node that starts to read what was said before."""
 _QUIET: Final = 60.0
 """Seconds between two reasons why the engine cannot be reached, in the log; a mistake is told at once."""
 
@@ -55,6 +57,7 @@ class Node:
         self._services: dict[str, Spread] = {}
         self._timer: Any = None
         self._draining: Deferred[None] | None = None
+        self._starting: Deferred[None] | None = None
         self._members = 0
         self._toldWhy = ""
         self._toldAt = 0.0
@@ -87,6 +90,20 @@ class Node:
         self.inbox.started = self._clock.seconds()
         self._engine.start(self)
 
+    def begun(self) -> Deferred[None]:
+        """Give what fires when all was read that was said before, the engine is away, or 5 s have gone by."""
+        starting: Deferred[None] = Deferred()
+        self._starting = starting
+        starting.addTimeout(_PATIENCE, self._clock, lambda *_: None)
+        if self.inbox.isCurrent:
+            self._begun()
+        return starting
+
+    def _begun(self) -> None:
+        starting, self._starting = self._starting, None
+        if starting is not None and not starting.called:
+            starting.callback(None)
+
     def leave(self) -> None:
         """Tell the others that the members here are gone; what they say still goes out."""
         self.presence.leave()
@@ -94,6 +111,7 @@ class Node:
     def stop(self, timeout: float) -> Deferred[None]:
         """Send what is owed, for `timeout` seconds at most, and let go of the engine."""
         self.leave()
+        self._begun()
         self._draining = drained = self.outbox.drained()
         timer = self._clock.callLater(timeout, drained.cancel)
 
@@ -144,6 +162,8 @@ class Node:
         self.inbox.recall()
         self.presence.up()
         self.outbox.up(log.limit)
+        if self.inbox.isCurrent:
+            self._begun()
 
     def engineDown(self, why: str, isMistake: bool = False) -> None:
         """Wait until it is back."""
@@ -156,10 +176,13 @@ class Node:
             self._say(f"rooms: the engine cannot be reached: {why}{wait}")
         self.isUp = False
         self.outbox.down()
+        self._begun()
 
     def entryRead(self, sequence: int, stored: float, data: bytes) -> None:
         """Somebody has said something; this node too."""
         self.inbox.read(sequence, stored, data)
+        if self._starting is not None and self.inbox.isCurrent:
+            self._begun()
 
     def told(self, data: bytes) -> None:
         """Another node tells of its members."""

@@ -116,6 +116,9 @@ class SpreadRooms(MemoryRooms):
         """This was said before this node was there."""
         if found := self._rooms.get(room):
             found.history = deque([*lines, *found.history], maxlen=self.history)
+            # Who is in it has come before this was known, and was shown nothing.
+            for line in lines:
+                self.publishHere(room, line)
         else:
             self._keepEarly(room, lines)
 

@@ -64,7 +64,7 @@ class WorkersLab(LabProcess):
         self.crew = Crew(reactor, self, kind, options.modules)
         count = workersOf(options.config.server)
         self._held = HeldPorts(reactor, count)
-        self._begun = self._stopping = False
+        self._begun = False
         self._desk: WorkersDesk | None = None
         super().__init__(options, reactor, folder, self._held)
 

@@ -129,7 +129,7 @@ class Worker:
         gc.freeze()
         gc.enable()
         shared.serve(True)
-        self._channel.tell({"is": "serving"})
+        lab.whenServing(lambda: self._channel.tell({"is": "serving"}))
 
     def _lead(self) -> int:
         shared = self._shared

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from socklab.protocols.chat import ChatFactory
+from socklab.rooms.node import Node
 from socklab.rooms.spread import SpreadRooms
 from socklab.rooms.waiting import Line, Queue
 from socklab.rooms.wire import decodeEntry, encodeEntry
@@ -109,6 +110,57 @@ def test_history(engine: MemoryEngine, serve: Serve) -> None:
     late.say("/join den")
     assert late.hear() == ["user1-0001: one", "user1-0001: two", "* you are in den now"]
     assert there.hear() == []
+
+
+def test_who_comes_first_hears_the_past(engine: MemoryEngine, serve: Serve) -> None:
+    """Who comes before a server has read what was said is shown it then, and what is said meanwhile behind it."""
+    first, second = two(engine, serve, history=2, announce=False)
+    here, _ = join(engine, first, second)
+    for text in ("one", "two", "three"):
+        here.say(text)
+        engine.advance(1)
+    engine.stop()
+    third = serve(history=2, announce=False)
+    early = third.tcp()
+    engine.cut(third.node)
+    engine.start()
+    here.say("four")
+    engine.advance(1)
+    assert early.hear() == []
+    engine.heal(third.node)
+    engine.advance(1)
+    assert early.hear() == ["user1-0001: two", "user1-0001: three", "user1-0001: four"]
+    assert third.tcp().hear() == ["user1-0001: three", "user1-0001: four"]
+
+
+def test_begun(engine: MemoryEngine) -> None:
+    """A node has begun when it has read what was said before, when the engine is away, or after 5 s."""
+
+    def started() -> tuple[Node, list[None]]:
+        node = engine.node()
+        begun: list[None] = []
+        node.start()
+        node.begun().addCallback(begun.append)
+        return node, begun
+
+    other, begun = started()
+    engine.advance(1)
+    assert begun == [None]
+    for number in range(3):
+        assert other.publish("chat", "lobby", f"line {number}", True)
+    engine.advance(1)
+    late, begun = started()
+    assert not late.inbox.isCurrent
+    assert begun == []
+    engine.advance(1)
+    assert late.inbox.isCurrent
+    assert begun == [None]
+    engine.stop()
+    _, begun = started()
+    engine.advance(4)
+    assert begun == []
+    engine.advance(2)
+    assert begun == [None]
 
 
 def test_names(engine: MemoryEngine, serve: Serve) -> None:
