@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import signal
+import socket
 import ssl
+import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -17,7 +21,7 @@ from socklab.service import Options
 from tests.clients.outside import requireClient
 from tests.cluster.engine import EngineNode, StartEngine, freePorts, onAsyncio
 from tests.config.support import complaints, load, one
-from tests.process import run
+from tests.process import ENVIRONMENT, run, twistd
 
 pytest.importorskip("nats", reason="nats-py is not installed: the extra `cluster` brings it")
 
@@ -188,3 +192,43 @@ def test_start(tmp_path: Path) -> None:
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr == f"{path}: rooms.engine: {plain.url}: {NO_JETSTREAM}\n"
     assert checked.value.code == 0
+
+
+def test_interrupted(tmp_path: Path) -> None:
+    """Ctrl-C while an engine is asked that does not answer ends the start, without a word, with status 130."""
+    path = tmp_path / "lab.toml"
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(30)
+        path.write_text(f'[rooms]\nengine = "nats://127.0.0.1:{silent.getsockname()[1]}"\n{one("chat")}')
+        starting = subprocess.Popen(
+            twistd("-n", "--pidfile=", "socklab", "--config", str(path)),
+            cwd=tmp_path,
+            env=ENVIRONMENT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            with silent.accept()[0]:
+                starting.send_signal(signal.SIGINT)
+                printed, _ = starting.communicate(timeout=30)
+        finally:
+            starting.kill()
+            starting.wait()
+    assert (starting.returncode, printed) == (130, b"")
+
+
+def test_interrupted_anywhere(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """So it is wherever Ctrl-C comes in between, and though nats-py may swallow that it is cancelled."""
+
+    async def opened(*_: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("socklab.rooms.nats.look.opened", opened)
+    with pytest.raises(KeyboardInterrupt):
+        look(EngineSettings(("nats://127.0.0.1:1",)))
+    # asyncio complains of what is left when that is freed.
+    gc.collect()
+    assert caplog.messages == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from typing import Final
 
 from ..settings import EngineSettings, shownUrl
@@ -14,17 +15,38 @@ _PATIENCE: Final = 4.0
 
 
 def look(settings: EngineSettings) -> list[str]:
-    """Ask the engine once; give why it cannot serve us, unless one of its servers does, or may later."""
+    """Ask the engine once; give why it cannot serve us, unless one of its servers does, or may later.
+
+    @raise KeyboardInterrupt: somebody has pressed Ctrl-C meanwhile.
+    """
     loop = asyncio.new_event_loop()
+    looking = loop.create_task(_look(settings))
+    # Python's own handler would raise in whichever task runs. Who has it ignored is obeyed.
+    isOurs = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if isOurs:
+        loop.add_signal_handler(signal.SIGINT, loop.stop)
     try:
-        return loop.run_until_complete(_look(settings))
+        return loop.run_until_complete(looking)
+    except RuntimeError:
+        if looking.done():
+            raise
+        # It was stopped.
+        raise KeyboardInterrupt from None
     finally:
-        # Ctrl-C leaves some. (`asyncio.run` would wait for threads that look up names, too.)
+        if isOurs:
+            loop.remove_signal_handler(signal.SIGINT)
+        _clearUp(loop)
+        loop.close()
+
+
+def _clearUp(loop: asyncio.AbstractEventLoop) -> None:
+    """End the tasks that Ctrl-C has left; `asyncio.run` would wait for threads that look up names, too."""
+    # nats-py may swallow that it is cancelled.
+    for _ in range(10):
         if tasks := asyncio.all_tasks(loop):
             for task in tasks:
                 task.cancel()
-            loop.run_until_complete(asyncio.wait(tasks, timeout=1))
-        loop.close()
+            loop.run_until_complete(asyncio.wait(tasks, timeout=0.1))
 
 
 async def _look(settings: EngineSettings) -> list[str]:
