@@ -341,6 +341,51 @@ def test_no_tls() -> None:
     assert asyncio.run(main()) == ("URL: it speaks without TLS, and the URL says tls:", b"")
 
 
+class DeafClient:
+    """A connection on which nothing ever comes."""
+
+    def new_inbox(self) -> str:
+        """Give a subject."""
+        return "inbox"
+
+    async def subscribe(self, subject: str, cb: object) -> None:
+        """Take it."""
+
+    async def close(self) -> None:
+        """End."""
+
+
+@pytest.mark.parametrize("isLost", [True, False])
+def test_stop_is_swallowed(isLost: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is let go of during its attempt ends with that, also where nats-py has swallowed that it was cancelled:
+    whether it then connects or not; no other server is asked."""
+
+    async def main() -> Listener:
+        asked = asyncio.Event()
+
+        async def opened(*_: object) -> tuple[DeafClient, Log]:
+            isFirst = not asked.is_set()
+            asked.set()
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                if not isFirst:
+                    raise
+            if isLost:
+                raise ConnectionResetError
+            return DeafClient(), Log("", 0, 0, 0)
+
+        monkeypatch.setattr("socklab.rooms.nats.engine.opened", opened)
+        listener = Listener(EngineSettings(("nats://127.0.0.1:1", "nats://127.0.0.1:2")), "node")
+        async with asyncio.timeout(PATIENCE):
+            await asked.wait()
+            await listener.stop()
+        return listener
+
+    listener = asyncio.run(main())
+    assert (listener.logs, listener.downs) == ([], [])
+
+
 def test_nobody(shared_engine: EngineNode) -> None:
     """Where nobody listens the line says so, and where; of several servers one that is there will do."""
     assert whyDown(EngineSettings(("nats://me:secret@127.0.0.1:1",))) == "nats://127.0.0.1:1: connection refused"

@@ -168,6 +168,8 @@ class NatsEngine:
             try:
                 return await opened(self._settings, self._asked, f"socklab {self._node}", self._closed)
             except Exception as error:
+                if self._listener is None:
+                    raise
                 failure = error
                 # The next one is asked next time, too.
                 self._urls.append(self._urls.pop(0))
