@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionLost
 from twisted.internet.protocol import Factory, ProcessProtocol, Protocol
 from twisted.internet.test.reactormixins import ReactorBuilder
 from twisted.python.failure import Failure
@@ -324,6 +325,63 @@ class ReactorTests(ReactorBuilder, SynchronousTestCase):
         client.send(b"?")
         client.setblocking(False)
         self.assertEqual(self.heard(reactor, client, b"!"), b"!")
+
+    def test_who_cannot_be_watched(self) -> None:
+        """A newcomer whom the system does not watch, since it watches enough, is closed, and its end is told; the
+        next is served."""
+        ends: list[Failure] = []
+
+        def connectionLost(protocol: Any, reason: Failure) -> None:
+            ends.append(reason)
+
+        reactor, port = self.listening(
+            connectionLost=connectionLost, dataReceived=lambda protocol, data: protocol.transport.write(data)
+        )
+        watch = reactor.watch.watch
+
+        def full(*arguments: Any) -> None:
+            # fs.epoll.max_user_watches: 90 bytes of memory each, which are not to be had in a test.
+            reactor.watch.watch = watch
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        reactor.watch.watch = full
+        first, second = Ear(self.connected(port)), self.connected(port)
+        second.send(b"here")
+        ear = Ear(second)
+        heard: set[Ear] = set()
+
+        def isDone() -> bool:
+            heard.update(
+                each for each, end in ((first, b""), (ear, b"here")) if each not in heard and each.hears(end)
+            )
+            return len(heard) == 2 and bool(ends)
+
+        self.until(reactor, isDone)
+        self.assertEqual(first.data, b"")
+        self.assertIsInstance(ends[0].value, ConnectionLost)
+
+    def test_one_call_of_many_fails(self) -> None:
+        """What is to be done after a turn is done, whatever came before it raises; that is logged."""
+
+        def dataReceived(protocol: Any, data: bytes) -> None:
+            reactor.afterwards(lambda: 1 // 0)
+            reactor.afterwards(lambda: protocol.transport.write(b"done"))
+
+        reactor, port = self.listening(
+            connectionMade=lambda protocol: protocol.transport.write(b"ask"), dataReceived=dataReceived
+        )
+        client = self.connected(port)
+        ear = Ear(client)
+        # Not with the first words: those are read as it is accepted, at the end of a turn.
+        asked = [b"?"]
+
+        def isDone() -> bool:
+            if asked and ear.hears(b"ask"):
+                client.send(asked.pop())
+            return ear.hears(b"done")
+
+        self.until(reactor, isDone)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_newcomers_come_last(self) -> None:
         """What those who are here have sent is handled before a newcomer who has come meanwhile is."""
