@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import ConnectionLost
+from twisted.internet.task import Clock
 
 from socklab import Factory, MessageProtocol
-from socklab.events import Failed
+from socklab.events import Event, Events, Failed
+from socklab.limits import Limits
+from socklab.policy.access import Access
+from socklab.policy.gate import Gate, House
 from socklab.protocols.oneshot import OneShotFactory
 from socklab.testing import MemoryServer
+from socklab.transports.accepting import StreamFactory
 from socklab.transports.connected import Connected
 from socklab.transports.output import Output
+from socklab.transports.serving import Serving
+from tests.sealed import SealedPeer
 
 TRANSPORTS = ["tcp", "tls", "unix", "websocket"]
 
@@ -96,3 +105,16 @@ def test_who_fails_afterwards(transport: str) -> None:
     server.advance(0)
     failed = [each.peer for each in server.events if isinstance(each, Failed)]
     assert [(each.kind, each.connection > 0) for each in failed] == [(transport, True)]
+
+
+def test_who_fails_afterwards_over_tls(certificate: Path) -> None:
+    """So it is over TLS, which forgets the certificate, where nobody has asked before whose connection it is."""
+    clock, events, failed = Clock(), Events(), list[Event]()
+    events.subscribe(failed.append, arrivals=False)
+    gate = Gate(Access(["allow all"]), Limits(), House(0), clock.seconds)
+    serving = Serving("one", Factory.forProtocol(Keeper), events, clock, gate)
+    peer = SealedPeer(serving, StreamFactory(serving), certificate)
+    peer.send(b"x")
+    peer.wire.lose(ConnectionLost())
+    clock.advance(0)
+    assert [(type(each), each.peer.kind, each.peer.certificate) for each in failed] == [(Failed, "tls", None)]

@@ -6,6 +6,7 @@ import tracemalloc
 from collections.abc import Iterator
 from dataclasses import fields
 from itertools import cycle
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,8 +26,15 @@ from socklab.transports.websocket import WebSocketFactory
 from socklab.transports.websocket.connection import WebSocketConnection
 from socklab.transports.websocket.masking import plainUnmask, unmask
 from socklab.transports.websocket.reading import take
+from tests.sealed import SealedPeer
 
 TEXT, BINARY, CONTINUED, CLOSE, PING, PONG = 1, 2, 0, 8, 9, 10
+
+HANDSHAKE = (
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    b"Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
+)
 
 
 WHOLE = [1 << 20]
@@ -224,11 +232,7 @@ def converse(
     serving.counting = counting
     wire.accept(kind(serving, deflate).buildProtocol(address))
     peer = WebSocketPeer(server.check, wire)
-    peer.sendBytes(
-        b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-        b"Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
-    )
+    peer.sendBytes(HANDSHAKE)
     if not reads:
         peer.stopReading()
     for piece in cut(b"".join(frames), cuts) if cuts else frames:
@@ -406,3 +410,35 @@ def test_nothing_is_set_aside_for_what_was_announced() -> None:
         assert tracemalloc.get_traced_memory()[0] - before < 20_000
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("traffic", [True, False])
+@pytest.mark.parametrize("whole", [True, False])
+def test_no_more_than_a_burst_at_once(traffic: bool, whole: bool, certificate: Path) -> None:
+    """Of one read over TLS no more than 100 messages are handled before others have their turn, whether each is
+    a record of its own, or in two; none is lost."""
+    heard: list[bytes] = []
+
+    class Ear(MessageProtocol):
+        def messageReceived(self, payload: bytes, isBinary: bool) -> None:
+            """Remember it."""
+            heard.append(payload)
+
+    server = MemoryServer(Factory.forProtocol(Ear), traffic=traffic)
+    serving = server._serving("utf-8")
+    peer = SealedPeer(serving, WebSocketFactory(serving), certificate)
+    peer.send(HANDSHAKE)
+    sent = [b"%d" % number for number in range(350)]
+    counts: list[int] = []
+
+    def turn() -> None:
+        counts.append(len(heard))
+        if len(counts) < 4:
+            server.clock.callLater(0, turn)
+
+    server.clock.callLater(0, turn)
+    frames = [frame(BINARY, each) for each in sent]
+    peer.send(*(frames if whole else [part for each in frames for part in (each[:3], each[3:])]))
+    server.advance(0)
+    assert counts == [100, 200, 300, 350]
+    assert heard == sent
