@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from socklab import Audience, Factory, Lines, MessageProtocol
+from socklab import Audience, Factory, Int8, Lines, MessageProtocol
 from socklab.events import Cut, MessageSent
 from socklab.limits import Limits
 from socklab.protocols.chat import ChatFactory
@@ -426,6 +426,20 @@ class TestMembers:
             audience.send(text)
         assert line.hear() == ["one", "two"]
         assert page.hear() == ["one", "\N{SNOWMAN}", "two"]
+
+    def test_nothing_to_write(self) -> None:
+        """What a framing cannot carry is no write to its listeners, not even of nothing."""
+        factory = Members()
+        factory.framing = Int8
+        server = MemoryServer(factory, traffic=False)
+        peer = server.tcp()
+        audience = Audience()
+        audience.add(factory.built[0].transport)
+        writes = writesOf(peer)
+        for text in ("x" * 300, "short"):
+            audience.send(text)
+            server.check()
+        assert writes == [b"\x05short"]
 
     def test_no_text(self) -> None:
         """Who says what is no text is told so at once, and the others go on."""

@@ -132,3 +132,21 @@ class TestAlarms:
         alarms.add(sleeper, 5)
         clock.pump([1] * 16)
         assert rung == [5, 10, 15]
+
+    def test_one_that_waits_again_keeps_nobody(self) -> None:
+        """Those behind it ring in their own time all the same."""
+        clock, rung = Clock(), []
+        alarms = Alarms(clock)
+        again = [True]
+
+        def ring() -> None:
+            rung.append(("first", clock.seconds()))
+            if again:
+                alarms.add(first, again.pop() * 5)
+
+        first = Sleeper(ring)
+        alarms.add(first, 5)
+        clock.advance(1)
+        alarms.add(Sleeper(lambda: rung.append(("second", clock.seconds()))), 5)
+        clock.pump([1] * 10)
+        assert rung == [("first", 5), ("second", 6), ("first", 10)]
