@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 import trustme
 
+from socklab.config import loadConfig
 from socklab.plan import plan
+from socklab.source import Given, reading
 from tests.config.support import complaints, load, one
 
 ENGINE = 'expected a URL, such as "nats://127.0.0.1:4222"'
@@ -20,6 +22,9 @@ MISTAKES = [
     ("engine = []", ENGINE + ", or a list of them, got []", "engine"),
     ('engine = "redis://u:secret@h:1"', ENGINE + ' or "tls://host:4222", got "redis://h:1"', "engine"),
     ('engine = "secret@host"', ENGINE + ' or "tls://host:4222"', "engine"),
+    ('engine = "nats://u:12/secret@host:4222"', ENGINE + ' or "tls://host:4222"', "engine"),
+    ('engine = "nats://u:12?secret@host:4222"', ENGINE + ' or "tls://host:4222"', "engine"),
+    ('engine = "nats://u:12#secret@host:4222"', ENGINE + ' or "tls://host:4222"', "engine"),
     ('engine = "127.0.0.1:4222"', ENGINE + ' or "tls://host:4222", got "127.0.0.1:4222"', "engine"),
     ('engine = ["nats://secret@h", 5]', ENGINE + ", or a list of them", "engine"),
     ('engine = {a = "nats://secret@h"}', ENGINE + ", or a list of them", "engine"),
@@ -100,3 +105,19 @@ def test_reload(folder: Path) -> None:
     new = load(folder, f'[rooms]\nengine = "nats://h"\nqueue = 5\n{one()}')
     assert [*plan(old, new).lines()] == ["= echo", "! [rooms]: needs a restart"]
     assert [*plan(old, old).lines()] == ["= echo"]
+
+
+def test_reload_as_somebody_else(folder: Path) -> None:
+    """A file that the server may not read any more, as the user that it has become, is no change; to name it no
+    more is one, and so is any other."""
+    table = '[rooms]\nengine = "tls://h"\nca = "ca.pem"\ntoken_file = "token"\n'
+    old = load(folder, table + one())
+
+    def planned(text: str) -> list[str]:
+        path = folder / "lab.toml"
+        with reading(Given({str(path): (text + one()).encode()})):
+            return [*plan(old, loadConfig(path, again=True)).lines()]
+
+    assert planned(table) == ["= echo"]
+    for other in (table.replace('token_file = "token"\n', ""), table + "queue = 5\n", ""):
+        assert planned(other) == ["= echo", "! [rooms]: needs a restart"]
