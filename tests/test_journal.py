@@ -9,11 +9,17 @@ from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 
-from twisted.logger import FileLogObserver, LogEvent, Logger
+import pytest
+from twisted.logger import FileLogObserver, LogEvent, Logger, LogLevel, capturedLogs
 from twisted.python.failure import Failure
 
+from socklab.config import loadConfig
+from socklab.events import Events
+from socklab.lab import Lab
+from socklab.listeners import StartError
 from socklab.log.form import asJournal, asJsonJournal
 from socklab.log.journal import isJournal
+from tests.test_reload import FakeReactor
 
 
 def written(form: Callable[[LogEvent], str | None]) -> list[str]:
@@ -51,7 +57,8 @@ def test_json() -> None:
 
 
 def test_isJournal(tmp_path: Path) -> None:
-    """It is where systemd says, by device and inode; a file may stand in its place, or no descriptor at all."""
+    """It is where systemd says, by device and inode; a file may stand in its place, or no descriptor at all;
+    Python has None for one that is closed.a file may stand in its place, or no descriptor at all."""
     ours, its = socket.socketpair()
     with ours, its, (tmp_path / "log").open("w") as file:
         there = os.fstat(ours.fileno())
@@ -60,3 +67,27 @@ def test_isJournal(tmp_path: Path) -> None:
         assert not isJournal(file, environment)
         assert not isJournal(StringIO(), environment)
         assert not isJournal(ours, {})
+        assert not isJournal(None, environment)
+
+
+@pytest.mark.usefixtures("forgets_modules")
+def test_failed_start(tmp_path: Path) -> None:
+    """That a server cannot start is an error."""
+    (tmp_path / "failing.py").write_text(FAILING)
+    (tmp_path / "lab.toml").write_text("[[service]]\nprotocol = 'failing:FailingFactory'\nlisten = ['tcp:0']\n")
+    lab = Lab(loadConfig(tmp_path / "lab.toml"), FakeReactor(), Events())
+    with capturedLogs() as logs, pytest.raises(StartError, match="not today") as raised:
+        lab.privilegedStartService()
+    told = [(each["log_level"], str(each["entry"])) for each in logs if each.get("log_system") == "socklab"]
+    assert told == [(LogLevel.error, str(raised.value))]
+
+
+FAILING = """
+from socklab import Factory, MessageProtocol
+
+class FailingFactory(Factory):
+    protocol = MessageProtocol
+
+    def startFactory(self):
+        raise ValueError("not today")
+"""

@@ -15,9 +15,12 @@ from pathlib import Path
 import pytest
 from twisted.internet.task import Clock
 
+from socklab.service import Options
 from socklab.systemd import Notifier
+from socklab.workers.parent import WorkersLab
 from tests import wire
 from tests.process import CHECKOUT, ENVIRONMENT, Printed, Server, run, twistd
+from tests.test_reload import FakeReactor
 
 CONFIG = """
 [[service]]
@@ -153,6 +156,20 @@ def test_process(manager: Manager, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert "<6>[socklab] socklab ready" in lines
     assert "<3>[socklab] reload: the config is not good: nothing has changed" in lines
     assert [each for each in lines if not each.startswith(("<6>", "<3>"))] == []
+
+
+def test_reload_before_workers_serve(manager: Manager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reload that comes before the workers serve is told as one; that all is ready is told when they do."""
+    monkeypatch.setenv("NOTIFY_SOCKET", manager.address)
+    options = Options()
+    options["config"] = str(tmp_path / "lab.toml")
+    (tmp_path / "lab.toml").write_text(f"[server]\nworkers = 2\n{CONFIG}")
+    options.config = options.load()
+    lab = WorkersLab(options, FakeReactor())
+    (tmp_path / "lab.toml").write_text("")
+    lab.reload()
+    assert manager.heard()[0] == "RELOADING=1"
+    assert manager.isQuiet()
 
 
 def test_complaint(tmp_path: Path) -> None:

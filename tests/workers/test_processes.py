@@ -395,13 +395,15 @@ def test_orphans(tmp_path: Path, stack: ExitStack) -> None:
 
 def test_neverServes(tmp_path: Path) -> None:
     """Workers that end before they serve end the start, with a line and status 1."""
-    path = write(tmp_path)
+    path = write(tmp_path, 'log_format = "json"')
     (tmp_path / "who.py").open("a").write(
         "\nimport sys\nif 'socklab.workers' in sys.orig_argv:\n    raise RuntimeError('not here')\n"
     )
     ended = run("-n", "--pidfile=", "socklab", "--config", str(path), folder=tmp_path)
     assert ended.returncode == 1
     assert "not here" in ended.stdout
+    told = [json.loads(each) for each in ended.stdout.splitlines()]
+    assert [each["level"] for each in told if "not here" in each.get("message", "")] == ["error"]
     assert "Traceback" not in ended.stdout + ended.stderr
 
 

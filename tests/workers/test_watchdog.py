@@ -99,3 +99,11 @@ def test_starts(clock: Clock, member: Member, taking: set[int]) -> None:
     taking.add(member.number)
     clock.pump([3] * 11)
     assert member.process.signals[0] == "SIGABRT"
+
+
+def test_ended(clock: Clock, member: Member, taking: set[int]) -> None:
+    """One that has ended but for its threads says nothing any more, and is not killed for that."""
+    taking.add(member.number)
+    member.channel.connectionLost()
+    clock.pump([3] * 100)
+    assert member.process.signals == []
