@@ -224,8 +224,10 @@ def test_interrupted_anywhere(monkeypatch: pytest.MonkeyPatch, caplog: pytest.Lo
         signal.raise_signal(signal.SIGINT)
         with suppress(asyncio.CancelledError):
             await asyncio.Event().wait()
-        await asyncio.Event().wait()
+        await asyncio.sleep(30)
 
+    # As it is at the start of a process; a reactor of another test may have left its own.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     monkeypatch.setattr("socklab.rooms.nats.look.opened", opened)
     with pytest.raises(KeyboardInterrupt):
         look(EngineSettings(("nats://127.0.0.1:1",)))
