@@ -37,7 +37,8 @@ class EngineSettings:
         """Tell whether these are the settings that are served, as far as they could be read again."""
         if old is None:
             return False
-        return replace(self, unread=old.unread, **{name: getattr(old, name) for name in self.unread}) == old
+        unread = self.unread | old.unread
+        return replace(self, unread=old.unread, **{name: getattr(old, name) for name in unread}) == old
 
 
 def shownUrl(url: str) -> str:

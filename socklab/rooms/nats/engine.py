@@ -107,14 +107,14 @@ class NatsEngine:
     # The connection
 
     async def _run(self) -> None:
-        # nats-py may swallow that it is cancelled.
-        while self._listener is not None:
+        while True:
             try:
                 await self._session()
             except asyncio.CancelledError:
                 return
             except Exception as error:
                 if self._listener is None:
+                    # nats-py may swallow that it is cancelled.
                     return
                 self._listener.engineDown(self._explained(error), isMistake(error))
             await asyncio.sleep(self._pause * random.uniform(1, 1.5))
