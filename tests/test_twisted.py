@@ -324,7 +324,7 @@ def test_upgrade(server: Server, folder: Path, authority: trustme.CA) -> None:
             assert wire.exactly(secure, 7) == b"SECRET\n"
             record = folder / "upgrade.jsonl"
             deadline = time.monotonic() + wire.PATIENCE
-            while b"SECRET" not in record.read_bytes():
+            while not record.exists() or b"SECRET" not in record.read_bytes():
                 assert time.monotonic() < deadline
                 os.sched_yield()
     said = [each.payload for each in entriesOf(record.open("rb")) if each.event == "message"]
