@@ -197,7 +197,7 @@ def test_start(tmp_path: Path) -> None:
 def test_interrupted(tmp_path: Path) -> None:
     """Ctrl-C while an engine is asked that does not answer ends the start, without a word, with status 130."""
     path = tmp_path / "lab.toml"
-    with socket.create_server(("127.0.0.1", 0)) as silent:
+    with onAsyncio(), socket.create_server(("127.0.0.1", 0)) as silent:
         silent.settimeout(30)
         path.write_text(f'[rooms]\nengine = "nats://127.0.0.1:{silent.getsockname()[1]}"\n{one("chat")}')
         starting = subprocess.Popen(
