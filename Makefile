@@ -37,7 +37,7 @@ check: $(VENV)/.dev $(VENV)/.test ## check the format, lint, and check the types
 	$(BIN)/ruff check .
 	$(BIN)/mypy --strict -p socklab -m _socklab_pytest
 	$(BIN)/mypy --strict benchmarks/*.py
-	for each in examples/*/; do $(BIN)/mypy --strict "$$each" || exit; done
+	for each in examples/[!_]*/; do $(BIN)/mypy --strict "$$each" || exit; done
 
 docs: $(VENV)/.dev ## make the API reference, build/api/index.html, from the docstrings
 	@$(BIN)/python -m pydoctor
